@@ -1,0 +1,127 @@
+"""From the raw mapping that MLflow hands over to a `BackendConfig`, or one clear message."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ValidationError
+
+from mlflow_azureml_backend.config.schema import BackendConfig, EnvironmentConfig, WorkspaceConfig
+from mlflow_azureml_backend.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+# What `mlflow.projects` adds to every backend config (its `PROJECT_*` constants).
+_MLFLOW_KEYS = (
+    "ENV_MANAGER",
+    "SYNCHRONOUS",
+    "DOCKER_ARGS",
+    "STORAGE_DIR",
+    "build_image",
+    "docker_auth",
+)
+
+_WANTED = {
+    "string_type": "must be text",
+    "string_too_short": "must not be empty",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "greater_than": "must be greater than {gt}",
+    "string_too_long": "must have at most {max_length} characters",
+    "dict_type": "must be an object of key and value",
+    "model_type": "must be an object of key and value",
+    "missing": "is missing",
+}
+
+# The sections a key can be misspelled in, by where pydantic says the mistake is.
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "workspace": WorkspaceConfig,
+    "environment": EnvironmentConfig,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MLflowOptions:
+    """What the caller asked of MLflow itself, which MLflow passes on inside the config.
+
+    Args:
+        synchronous: From Python: whether MLflow will call `wait()` next.
+        env_manager: `local` means: do not run the project's own environment.
+    """
+
+    synchronous: bool = True
+    env_manager: str | None = None
+
+
+def read_backend_config(raw: Mapping[str, Any]) -> tuple[BackendConfig, MLflowOptions]:
+    """Validate a backend config; report all of its problems at once.
+
+    Args:
+        raw: The JSON object, with the keys that MLflow adds.
+
+    Raises:
+        ConfigError: The config is not as the schema says; names key, problem and what is allowed.
+    """
+    own = {key: value for key, value in raw.items() if key not in _MLFLOW_KEYS}
+    problems = list(_refused_options(raw))
+    config: BackendConfig | None = None
+    try:
+        config = BackendConfig.model_validate(own)
+    except ValidationError as error:
+        problems += _problems(error)
+    if problems or config is None:
+        raise ConfigError(_message(problems))
+    return config, MLflowOptions(
+        synchronous=bool(raw.get("SYNCHRONOUS", True)), env_manager=raw.get("ENV_MANAGER")
+    )
+
+
+def _refused_options(raw: Mapping[str, Any]) -> Iterable[str]:
+    if raw.get("DOCKER_ARGS"):
+        yield (
+            "--docker-args (-A): a job on Azure ML is not started with `docker run`; leave the "
+            "option out"
+        )
+    if raw.get("build_image"):
+        yield (
+            "--build-image: building the project's image is not supported; push the image to a "
+            "registry and name it in docker_env"
+        )
+
+
+def _problems(error: ValidationError) -> Iterable[str]:
+    for finding in error.errors(include_url=False):
+        location = [str(part) for part in finding["loc"] if part not in ("<object>", "<text>")]
+        if finding["type"] == "extra_forbidden":
+            text = _unknown_key(location)
+        elif finding["type"] == "missing":
+            text = "is missing"
+        else:
+            wanted = _WANTED.get(finding["type"], finding["msg"]).format(**finding.get("ctx", {}))
+            either_form = finding["loc"][-1] == "<text>" and finding["type"] == "string_type"
+            either = " or an object" if either_form else ""
+            text = f"{wanted}{either}, got {_shown(finding['input'])}"
+        yield f"{'.'.join(location)}: {text}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004
+
+
+def _unknown_key(location: list[str]) -> str:
+    section = _SECTIONS[location[0]] if len(location) > 1 else BackendConfig
+    allowed = list(section.model_fields)
+    near = difflib.get_close_matches(location[-1].lower(), allowed, n=1, cutoff=0.5)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"unknown key.{hint} Allowed: {', '.join(allowed)}"
+
+
+def _message(problems: list[str]) -> str:
+    if len(problems) == 1:
+        return f"Backend config: {problems[0]}."
+    lines = "".join(f"\n  - {problem}." for problem in problems)
+    return f"Backend config: {len(problems)} problems:{lines}"
