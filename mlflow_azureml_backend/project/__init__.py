@@ -1,0 +1,19 @@
+"""What the project says: MLproject files in, a frozen `ProjectSpec` out."""
+
+from mlflow_azureml_backend.project.spec import (
+    EntryPoint,
+    EnvironmentKind,
+    GitSource,
+    Parameter,
+    ProjectEnvironment,
+    ProjectSpec,
+)
+
+__all__ = [
+    "EntryPoint",
+    "EnvironmentKind",
+    "GitSource",
+    "Parameter",
+    "ProjectEnvironment",
+    "ProjectSpec",
+]

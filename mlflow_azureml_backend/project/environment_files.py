@@ -1,0 +1,171 @@
+"""Read the environment that an MLproject names, and every file that it names in turn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from mlflow.projects import env_type
+
+from mlflow_azureml_backend.errors import EnvironmentSpecError
+from mlflow_azureml_backend.project.spec import EnvironmentKind, ProjectEnvironment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+_REQUIREMENTS_FILE = "requirements.txt"
+
+
+def read_environment(root: Path, project: Any, *, environ: Mapping[str, str]) -> ProjectEnvironment:
+    """Read the project's environment.
+
+    Args:
+        root: The project's folder.
+        project: MLflow's `Project`, which has already chosen the kind and the file.
+        environ: Where docker_env's copied variables come from.
+
+    Raises:
+        EnvironmentSpecError: A file is missing, is not YAML or is not what its kind asks for.
+    """
+    if project.docker_env:
+        return _docker(project.docker_env, environ)
+    if project.env_config_path:
+        path = Path(project.env_config_path)
+        content = _yaml_mapping(path)
+        file = path.resolve().relative_to(root).as_posix() if _inside(path, root) else str(path)
+        if project.env_type == env_type.CONDA:
+            conda = read_conda_content(content, path, root)
+            return ProjectEnvironment(kind=EnvironmentKind.CONDA, file=file, conda=conda)
+        return _python(content, path, root, file)
+    requirements = root / _REQUIREMENTS_FILE
+    if requirements.is_file():
+        return ProjectEnvironment(
+            kind=EnvironmentKind.REQUIREMENTS,
+            file=_REQUIREMENTS_FILE,
+            requirements=tuple(_inlined([f"-r {_REQUIREMENTS_FILE}"], root, root)),
+        )
+    return ProjectEnvironment(kind=EnvironmentKind.NONE)
+
+
+def read_conda_file(path: Path, root: Path) -> Mapping[str, Any]:
+    """Read a conda environment file, with the requirement files of its pip section inlined.
+
+    Args:
+        path: The conda file.
+        root: The project's folder, which the files it names must not leave.
+
+    Raises:
+        EnvironmentSpecError: The file is missing, not YAML, or not a conda environment.
+    """
+    return read_conda_content(_yaml_mapping(path), path, root)
+
+
+def read_conda_content(content: Any, path: Path, root: Path) -> Mapping[str, Any]:
+    """Check a conda environment's content and inline its requirement files."""
+    dependencies = content.get("dependencies", [])
+    if not isinstance(dependencies, list):
+        raise EnvironmentSpecError(f"{path}: dependencies must be a list.")
+    resolved: list[Any] = []
+    for dependency in dependencies:
+        if isinstance(dependency, dict):
+            lines = dependency.get("pip", [])
+            if set(dependency) != {"pip"} or not _is_lines(lines):
+                raise EnvironmentSpecError(
+                    f"{path}: a mapping under dependencies must be `pip:` with a list of text."
+                )
+            resolved.append({"pip": list(_inlined(lines, path.parent, root))})
+        elif isinstance(dependency, str):
+            resolved.append(dependency)
+        else:
+            raise EnvironmentSpecError(
+                f"{path}: dependencies must be text, got {dependency!r}; quote it."
+            )
+    return MappingProxyType({**content, "dependencies": resolved})
+
+
+def _python(content: Any, path: Path, root: Path, file: str) -> ProjectEnvironment:
+    lines: list[str] = []
+    for key in ("build_dependencies", "dependencies"):
+        section = content.get(key) or []
+        if not _is_lines(section):
+            raise EnvironmentSpecError(f"{path}: {key} must be a list of text.")
+        lines += section
+    python = content.get("python")
+    if isinstance(python, float):
+        raise EnvironmentSpecError(
+            f'{path}: python must be text: write python: "{python}" in quotes, or YAML reads '
+            "3.10 as 3.1."
+        )
+    return ProjectEnvironment(
+        kind=EnvironmentKind.PYTHON,
+        file=file,
+        python=str(python) if python else None,
+        requirements=tuple(_inlined(lines, path.parent, root)),
+    )
+
+
+def _docker(docker_env: Mapping[str, Any], environ: Mapping[str, str]) -> ProjectEnvironment:
+    if docker_env.get("volumes"):
+        raise EnvironmentSpecError(
+            "MLproject: docker_env.volumes names folders of this machine, which a job on Azure ML "
+            "cannot see. Remove it and pass the data as a parameter (a uri of a datastore)."
+        )
+    variables: list[tuple[str, str]] = []
+    for item in docker_env.get("environment") or []:
+        if isinstance(item, str):
+            if item in environ:
+                variables.append((item, environ[item]))
+        else:
+            name, value = item
+            variables.append((str(name), str(value)))
+    return ProjectEnvironment(
+        kind=EnvironmentKind.DOCKER, image=str(docker_env["image"]), variables=tuple(variables)
+    )
+
+
+def _inlined(
+    lines: Iterable[str], base: Path, root: Path, seen: tuple[Path, ...] = ()
+) -> Iterator[str]:
+    """Replace every `-r file` by its lines; pip reads it relative to the file that names it."""
+    for raw in lines:
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        option, _, name = line.replace("=", " ", 1).partition(" ")
+        if option not in {"-r", "--requirement"}:
+            yield line
+            continue
+        path = (base / name.strip()).resolve()
+        if not _inside(path, root):
+            raise EnvironmentSpecError(f"{base}: `{line}` names a file outside the project.")
+        if path in seen:
+            raise EnvironmentSpecError(f"{path}: requirement files include each other.")
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise EnvironmentSpecError(f"`{line}`: {path} cannot be read: {error}.") from error
+        joined = text.replace("\\\n", " ")
+        yield from _inlined(joined.splitlines(), path.parent, root, (*seen, path))
+
+
+def _yaml_mapping(path: Path) -> Any:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise EnvironmentSpecError(f"{path} cannot be read: {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise EnvironmentSpecError(f"{path} is not valid YAML: {reason}.") from error
+    if not isinstance(content, dict):
+        raise EnvironmentSpecError(f"{path} must hold a mapping of key and value.")
+    return content
+
+
+def _is_lines(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(line, str) for line in value)
+
+
+def _inside(path: Path, root: Path) -> bool:
+    return path.resolve().is_relative_to(root.resolve())

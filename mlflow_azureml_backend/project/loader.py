@@ -1,0 +1,141 @@
+"""Load an MLflow Project from a folder, a zip or git into a `ProjectSpec`."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from mlflow.exceptions import MlflowException
+from mlflow.projects.utils import _fetch_project, _is_local_uri, load_project
+
+from mlflow_azureml_backend.errors import ProjectError
+from mlflow_azureml_backend.project.environment_files import read_environment
+from mlflow_azureml_backend.project.git import git_source, without_credentials
+from mlflow_azureml_backend.project.mlproject_file import check_mlproject
+from mlflow_azureml_backend.project.spec import EntryPoint, Parameter, ProjectSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# How a script named as entry point is run. MLflow takes the client's $SHELL for `.sh`; a job runs
+# on another machine, where bash is what every Azure ML image has.
+_INTERPRETERS = {".py": "python {}", ".sh": "bash {}"}
+
+
+def read_project(
+    uri: str,
+    *,
+    version: str | None,
+    entry_point: str,
+    parameters: Mapping[str, Any] | None,
+    environ: Mapping[str, str] | None = None,
+) -> ProjectSpec:
+    """Fetch and read a project, and check that the entry point can be run with these values.
+
+    Args:
+        uri: Folder, `file://` URI, zip file or git URI, the last three with `#subdirectory`.
+        version: Git commit, branch or tag.
+        entry_point: Name of an entry point, or path of a `.py` or `.sh` file in the project.
+        parameters: The user's values.
+        environ: Where docker_env's copied variables come from; default: this process.
+
+    Raises:
+        ProjectError: Nothing could be fetched, or the MLproject, entry point or values are wrong.
+        EnvironmentSpecError: The environment file is missing or unreadable.
+    """
+    root = _fetch(uri, version)
+    check_mlproject(root)
+    try:
+        project = load_project(str(root))
+    except MlflowException as error:
+        raise ProjectError(f"{root}: {error.message}") from error
+    values = {str(key): str(value) for key, value in (parameters or {}).items()}
+    entry = _entry_point(project, root, entry_point)
+    _check_values(entry, values)
+    return ProjectSpec(
+        name=project.name,
+        root=root,
+        uri=without_credentials(uri),
+        version=version,
+        entry_point=entry,
+        parameters=MappingProxyType(values),
+        environment=read_environment(
+            root, project, environ=os.environ if environ is None else environ
+        ),
+        git=git_source(root),
+    )
+
+
+def _fetch(uri: str, version: str | None) -> Path:
+    if not uri.strip():
+        raise ProjectError("No project is named: give a folder, a zip file or a git URI.")
+    shown = without_credentials(uri)
+    try:
+        root = Path(_fetch_project(uri, version))
+    except MlflowException as error:
+        raise ProjectError(f"Project {shown}: {error.message}") from error
+    except Exception as error:
+        # GitPython, zipfile and requests each have their own tree; a user has one question.
+        reason = without_credentials(" ".join(str(getattr(error, "stderr", "") or error).split()))
+        kind = (
+            "cannot be read"
+            if _is_local_uri(uri.split("#", maxsplit=1)[0])
+            else "cannot be fetched"
+        )
+        raise ProjectError(
+            f"Project {shown} {kind}: it must be an existing folder, a zip file, or a git "
+            f"repository that `git clone` can reach. {reason[:600]}"
+        ) from error
+    if not root.is_dir():
+        raise ProjectError(f"Project {shown}: {root} is not a folder.")
+    return root.resolve()
+
+
+def _entry_point(project: Any, root: Path, name: str) -> EntryPoint:
+    declared = project._entry_points or {}  # noqa: SLF001  # MLflow keeps the table there
+    if name in declared:
+        entry = declared[name]
+        parameters = tuple(
+            Parameter(
+                name=str(parameter.name),
+                type=str(parameter.type),
+                default=None if parameter.default is None else str(parameter.default),
+            )
+            for parameter in entry.parameters.values()
+        )
+        return EntryPoint(name=name, command=entry.command, parameters=parameters)
+    interpreter = _INTERPRETERS.get(Path(name).suffix)
+    if interpreter and (root / name).is_file() and _is_inside(root, name):
+        # Braces in a file name are text, not a template.
+        command = interpreter.format(shlex.quote(name)).replace("{", "{{").replace("}", "}}")
+        return EntryPoint(name=name, command=command)
+    choices = ", ".join(sorted(declared)) or "none is declared"
+    if not declared and not any(path.name.lower() == "mlproject" for path in root.iterdir()):
+        raise ProjectError(
+            f"There is no MLproject file in {root}, and no script '{name}' to run instead. "
+            "Add an MLproject, or name a .py or .sh file of that folder with --entry-point."
+        )
+    raise ProjectError(
+        f"{root}: there is no entry point '{name}' (MLproject has: {choices}) and no such .py or "
+        ".sh file. Name one with --entry-point."
+    )
+
+
+def _is_inside(root: Path, name: str) -> bool:
+    return (root / name).resolve().is_relative_to(root)
+
+
+def _check_values(entry: EntryPoint, values: Mapping[str, str]) -> None:
+    missing = [
+        parameter.name
+        for parameter in entry.parameters
+        if parameter.name not in values and parameter.default is None
+    ]
+    if missing:
+        options = " ".join(f"-P {name}=VALUE" for name in missing)
+        raise ProjectError(
+            f"Entry point '{entry.name}' needs a value for {', '.join(missing)}: add {options}."
+        )

@@ -1,0 +1,53 @@
+"""Check an MLproject file's structure before MLflow reads it.
+
+MLflow reads the file without looking: a list where it wants a mapping ends in an AttributeError.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from mlflow_azureml_backend.errors import ProjectError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def check_mlproject(root: Path) -> None:
+    """Say what is wrong with the MLproject file of a folder, if it has one.
+
+    Raises:
+        ProjectError: The file is not YAML or has another shape than an MLproject.
+    """
+    for path in root.iterdir():
+        if path.name.lower() == "mlproject" and path.is_file():
+            _check(path)
+
+
+def _check(path: Path) -> None:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ProjectError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+    _expect_mapping(content, path, "the file")
+    entries = content.get("entry_points", {})
+    _expect_mapping(entries, path, "entry_points")
+    for name, entry in entries.items():
+        _expect_mapping(entry, path, f"entry_points.{name}")
+        if not isinstance(entry.get("command"), str):
+            raise ProjectError(f"{path}: entry_points.{name}.command must be text.")
+        parameters = entry.get("parameters", {})
+        _expect_mapping(parameters, path, f"entry_points.{name}.parameters")
+        for parameter, value in parameters.items():
+            if not isinstance(value, (str, dict)):
+                raise ProjectError(
+                    f"{path}: entry_points.{name}.parameters.{parameter} must be a type or "
+                    "{type: …, default: …}."
+                )
+
+
+def _expect_mapping(value: Any, path: Path, where: str) -> None:
+    if not isinstance(value, dict):
+        raise ProjectError(f"{path}: {where} must be a mapping of key and value.")

@@ -1,0 +1,105 @@
+"""An MLflow Project, read and resolved, as frozen data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One declared parameter of an entry point.
+
+    Args:
+        type: MLproject's word: string, float, path, uri (others are taken as string).
+        default: Default value as text, or None when the user must give one.
+    """
+
+    name: str
+    type: str = "string"
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryPoint:
+    """One entry point: a command template in `str.format` syntax and its parameters."""
+
+    name: str
+    command: str
+    parameters: tuple[Parameter, ...] = ()
+
+
+class EnvironmentKind(str, Enum):
+    """The kinds of environment that a project can have."""
+
+    CONDA = "conda_env"
+    PYTHON = "python_env"
+    DOCKER = "docker_env"
+    REQUIREMENTS = "requirements.txt"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectEnvironment:
+    """The project's own environment, with every file it names already read.
+
+    Args:
+        file: Path of the environment file relative to the project, or None.
+        conda: The conda file's content (kind CONDA).
+        python: Python version such as `3.10` (kind PYTHON), or None for the client's.
+        requirements: pip requirement lines (kinds PYTHON and REQUIREMENTS).
+        image: Container image (kind DOCKER).
+        variables: Environment variables that docker_env defines or copies (kind DOCKER).
+    """
+
+    kind: EnvironmentKind
+    file: str | None = None
+    conda: Mapping[str, Any] | None = None
+    python: str | None = None
+    requirements: tuple[str, ...] = ()
+    image: str | None = None
+    variables: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitSource:
+    """Where the project's files come from.
+
+    Args:
+        repo_url: The `origin` remote, credentials removed, or None.
+        branch: Checked-out branch, or None when detached.
+        dirty: Whether tracked files differ from the commit.
+    """
+
+    commit: str
+    repo_url: str | None = None
+    branch: str | None = None
+    dirty: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectSpec:
+    """One entry point of one project with the values that the user gave.
+
+    Args:
+        root: The project's folder on this machine.
+        uri: The URI as the user wrote it.
+        version: The `--version` that the user asked for, or None.
+        parameters: The user's values as text, declared or not, in the order given.
+        environment: The project's own environment.
+        git: Lineage of `root`, or None outside a git repository.
+    """
+
+    name: str | None
+    root: Path
+    uri: str
+    version: str | None
+    entry_point: EntryPoint
+    parameters: Mapping[str, str]
+    environment: ProjectEnvironment
+    git: GitSource | None = None
