@@ -1,0 +1,5 @@
+"""From what the user wrote to what Azure ML will get: pure functions, no I/O."""
+
+from mlflow_azureml_backend.translate.job import ClientVersions, translate
+
+__all__ = ["ClientVersions", "translate"]

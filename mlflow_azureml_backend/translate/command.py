@@ -1,0 +1,97 @@
+"""The command line of a job, from an entry point's template and the user's values.
+
+The result equals MLflow's own `EntryPoint.compute_command` on a POSIX client, with two deliberate
+differences: quoting is POSIX whatever the client's operating system is, because the job runs on
+Linux; and a value can never become an Azure ML expression (`${{…}}`).
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from mlflow_azureml_backend.errors import ProjectError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlflow_azureml_backend.project import EntryPoint, Parameter
+
+# What the service and the SDK read as an expression: `${{`, and the single-brace spelling that
+# azure-ai-ml rewrites to it in every command.
+_EXPRESSIONS = re.compile(r"\$(?=\{\{)|\{(?=(?:inputs|outputs|search_space)\.)")
+
+# The test MLflow itself makes of a `uri` parameter (mlflow.utils.data_utils.is_uri).
+_URI = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
+
+
+def resolve_parameters(
+    entry_point: EntryPoint, values: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Split the values into declared parameters (defaults filled in) and extra ones.
+
+    Args:
+        entry_point: Declares parameters; the loader has checked that none is missing.
+        values: The user's values as text.
+
+    Raises:
+        ProjectError: A `uri` parameter holds no URI, or a `float` no number.
+    """
+    declared = {
+        parameter.name: _checked(parameter, values.get(parameter.name, parameter.default or ""))
+        for parameter in entry_point.parameters
+    }
+    return declared, {key: value for key, value in values.items() if key not in declared}
+
+
+def render_command(entry_point: EntryPoint, values: Mapping[str, str]) -> str:
+    """Fill the entry point's template and append extra parameters as `--key value`.
+
+    Args:
+        entry_point: Its command is a `str.format` template over the declared parameters.
+        values: The user's values as text.
+
+    Raises:
+        ProjectError: The template names a parameter that is not declared, or a value has the
+            wrong type.
+    """
+    declared, extra = resolve_parameters(entry_point, values)
+    try:
+        command = entry_point.command.format(
+            **{name: shell_quote(value) for name, value in declared.items()}
+        )
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        reason = (
+            f"{{{error.args[0]}}} is not a declared parameter"
+            if isinstance(error, KeyError)
+            else f"{error}"
+        )
+        raise ProjectError(
+            f"Entry point '{entry_point.name}': the command cannot be filled in: {reason}. "
+            f"Declared: {', '.join(declared) or 'none'}. Write literal braces twice: {{{{ }}}}."
+        ) from error
+    options = [f"--{shell_quote(key)} {shell_quote(value)}" for key, value in extra.items()]
+    return " ".join([command, *options])
+
+
+def shell_quote(text: str) -> str:
+    """Quote a text for a POSIX shell so that neither shell nor Azure ML finds anything in it.
+
+    An expression is broken by closing and reopening the quotes inside it: `'$''{{x}}'` is the
+    argument `${{x}}` to a shell and no expression to Azure ML.
+    """
+    return _EXPRESSIONS.sub(r"\g<0>''", shlex.quote(text))
+
+
+def _checked(parameter: Parameter, value: str) -> str:
+    if parameter.type == "uri" and not _URI.match(value):
+        raise ProjectError(f"Parameter '{parameter.name}' must be a URI, got {value!r}.")
+    if parameter.type == "float":
+        try:
+            float(value)
+        except ValueError as error:
+            raise ProjectError(
+                f"Parameter '{parameter.name}' must be a number (its type is float), got {value!r}."
+            ) from error
+    return value
