@@ -1,0 +1,81 @@
+"""Where requests go: Azure itself, or the emulator on this machine.
+
+Both are spoken to with production URLs; for the emulator a proxy and a CA bundle are given to
+each client, and the process's environment stays as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from mlflow_azureml_backend.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_START_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """How this process reaches the service.
+
+    Args:
+        client_arguments: Keyword arguments for every azure-core client: none for Azure, proxy and
+            CA bundle for the emulator.
+    """
+
+    client_arguments: Mapping[str, Any] = field(default_factory=dict)
+    identity: Mapping[str, str] | None = field(default=None, repr=False)
+
+    def credential(self) -> Any:
+        """Build the azure-identity credential that this endpoint accepts."""
+        from azure import identity
+
+        if self.identity is None:
+            return identity.DefaultAzureCredential()
+        return identity.ClientSecretCredential(
+            self.identity["tenant_id"],
+            self.identity["client_id"],
+            self.identity["client_secret"],
+            **self.client_arguments,
+        )
+
+
+AZURE = Endpoint()
+
+
+def emulator_endpoint() -> Endpoint:
+    """Find the emulator of this machine, starting it when it is not up.
+
+    It runs as its own process and this package does not import it, so that client and service can
+    not share a mistake; what joins them is the JSON that `emulator start` prints.
+
+    Raises:
+        UnavailableError: It could not be started, with its own words.
+    """
+    command = [sys.executable, "-m", "mlflow_azureml_backend.cli", "emulator", "start", "--json"]
+    try:
+        answer = subprocess.run(
+            command, capture_output=True, text=True, timeout=_START_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UnavailableError(
+            f"The emulator did not start within {_START_SECONDS} seconds; see "
+            "`mlflow-azureml emulator status`."
+        ) from error
+    if answer.returncode != 0:
+        reason = answer.stderr.strip().splitlines()[-1:] or ["no reason given"]
+        raise UnavailableError(f"The emulator could not be started: {reason[0]}")
+    facts = json.loads(answer.stdout)
+    return Endpoint(
+        client_arguments={
+            "proxies": {"https": facts["proxy"]},
+            "connection_verify": facts["ca_file"],
+        },
+        identity={key: facts[key] for key in ("tenant_id", "client_id", "client_secret")},
+    )

@@ -1,0 +1,125 @@
+"""The one place where the SDK's exceptions become ours."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+from mlflow_azureml_backend.errors import (
+    AuthenticationError,
+    AzureMLBackendError,
+    ForbiddenError,
+    NotFoundError,
+    QuotaError,
+    UnavailableError,
+    WorkspaceError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# A SAS signature reads a blob, a token is the user: neither may stand in a message.
+_SECRETS = re.compile(r"(?i)\b(sig=|bearer\s+|client_secret=)[^&\s'\")]+")
+
+_BY_STATUS: dict[int, type[WorkspaceError]] = {
+    401: AuthenticationError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    429: QuotaError,
+}
+
+_NEXT: dict[type[WorkspaceError], str] = {
+    AuthenticationError: "Sign in with `az login`, or set AZURE_TENANT_ID, AZURE_CLIENT_ID and "
+    "AZURE_CLIENT_SECRET.",
+    ForbiddenError: "Ask for the role 'AzureML Data Scientist' on the workspace.",
+    QuotaError: "Wait a little, or ask for a higher quota.",
+    UnavailableError: "Check the network and its proxy settings, then try again.",
+}
+
+_SERVER_ERROR = 500
+
+
+def without_secrets(text: str) -> str:
+    """Mask SAS signatures, bearer tokens and client secrets in a text."""
+    return _SECRETS.sub(r"\g<1>***", text)
+
+
+@contextlib.contextmanager
+def service_errors(doing: str) -> Iterator[None]:
+    """Turn every error of the Azure SDKs inside the block into one of ours.
+
+    Args:
+        doing: What was being attempted, for the message: "reading compute 'cpu'".
+
+    Raises:
+        WorkspaceError: With the service's own words, its request id and what to do next.
+    """
+    from azure.core import exceptions
+
+    try:
+        yield
+    except AzureMLBackendError:
+        raise
+    except exceptions.ClientAuthenticationError as error:
+        raise _described(AuthenticationError, doing, _first_line(error)) from error
+    except exceptions.HttpResponseError as error:
+        status = error.status_code or _SERVER_ERROR
+        kind = _BY_STATUS.get(
+            status, UnavailableError if status >= _SERVER_ERROR else WorkspaceError
+        )
+        raise _described(kind, doing, _service_words(error)) from error
+    except (
+        exceptions.ServiceRequestError,
+        exceptions.ServiceResponseError,
+        exceptions.IncompleteReadError,
+    ) as error:
+        raise _described(UnavailableError, doing, _network_words(error)) from error
+
+
+def _described(kind: type[WorkspaceError], doing: str, reason: str) -> WorkspaceError:
+    advice = _NEXT.get(kind, "")
+    return kind(without_secrets(f"Error while {doing}: {reason} {advice}").strip())
+
+
+def _service_words(error: Any) -> str:
+    """The message inside the service's envelope, its status and request id."""
+    response = error.response
+    status = f"HTTP {error.status_code}"
+    if response is None:
+        return f"{status}: {_first_line(error)}"
+    request_id = response.headers.get("x-ms-request-id") or response.headers.get(
+        "x-ms-correlation-request-id"
+    )
+    where = f"{status}, request {request_id}" if request_id else status
+    try:
+        body = json.loads(response.text())
+        return f"{body['error']['message']} ({where})."
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return f"{error.reason or _first_line(error)} ({where})."
+
+
+def _network_words(error: BaseException) -> str:
+    text = str(error)
+    for phrase, meaning in (
+        ("Name or service not known", "the host's name is not known"),
+        ("nodename nor servname", "the host's name is not known"),
+        ("Temporary failure in name resolution", "the host's name cannot be looked up"),
+        ("Connection refused", "the connection was refused"),
+        ("CERTIFICATE_VERIFY_FAILED", "the server's TLS certificate is not trusted"),
+        ("timed out", "no answer in time"),
+    ):
+        if phrase in text:
+            return f"{meaning} ({_host(text)})."
+    return f"{_first_line(error)}."
+
+
+def _host(text: str) -> str:
+    match = re.search(r"host='([^']+)'", text)
+    return match[1] if match else "the service"
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,127 @@
+"""Submit, look at and cancel command jobs; azure-ai-ml shapes and submits them."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from mlflow_azureml_backend.errors import (
+    NotFoundError,
+    SubmissionError,
+    UnavailableError,
+    WorkspaceError,
+)
+from mlflow_azureml_backend.job import JobHandle
+from mlflow_azureml_backend.workspace.failures import service_errors, without_secrets
+
+if TYPE_CHECKING:
+    from mlflow_azureml_backend.job import EnvironmentSpec, JobSpec
+    from mlflow_azureml_backend.workspace.connection import Connection
+
+_API = "2024-04-01"
+_BAD_REQUEST = 400
+
+
+def submit_job(connection: Connection, spec: JobSpec, *, name: str, code_id: str) -> JobHandle:
+    """Create the job under a name chosen beforehand.
+
+    A PUT of the same name is the same job, so a submit whose answer was lost is looked up
+    instead of being repeated under another name.
+
+    Args:
+        connection: The workspace.
+        spec: What to run.
+        name: The job's name.
+        code_id: ARM id of the snapshot.
+
+    Raises:
+        SubmissionError: The service or azure-ai-ml refused the job.
+        WorkspaceError: The service could not be reached and no such job exists.
+    """
+    try:
+        with service_errors(f"submitting job '{name}'"):
+            _put(connection, spec, name, code_id)
+    except UnavailableError:
+        return read_handle(connection, name)
+    except NotFoundError as error:
+        raise SubmissionError(f"{error} Something the job refers to does not exist.") from error
+    except WorkspaceError as error:
+        raise SubmissionError(str(error)) from error
+    return read_handle(connection, name)
+
+
+def read_handle(connection: Connection, name: str) -> JobHandle:
+    """Look a job up and give its handle, with the link to its page.
+
+    Raises:
+        NotFoundError: There is no such job.
+    """
+    job = read_job(connection, name)
+    studio = job["properties"].get("services", {}).get("Studio") or {}
+    return JobHandle(
+        workspace=connection.ref, job_name=str(job["name"]), studio_url=studio.get("endpoint")
+    )
+
+
+def read_job(connection: Connection, name: str) -> dict[str, Any]:
+    """Read a job's ARM resource."""
+    return connection.arm("GET", f"/jobs/{name}", api_version=_API, doing=f"reading job '{name}'")
+
+
+def cancel_job(connection: Connection, name: str) -> None:
+    """Ask for the job's end; a job that has ended already stays as it is."""
+    from azure.core.exceptions import HttpResponseError
+
+    try:
+        connection.arm(
+            "POST", f"/jobs/{name}/cancel", api_version=_API, doing=f"cancelling job '{name}'"
+        )
+    except WorkspaceError as error:
+        cause = error.__cause__
+        if isinstance(cause, HttpResponseError) and cause.status_code == _BAD_REQUEST:
+            return  # "in terminal status, it can't be canceled"
+        raise
+
+
+def _put(connection: Connection, spec: JobSpec, name: str, code_id: str) -> None:
+    from azure.ai.ml import MLClient
+    from azure.ai.ml.entities import CommandJob
+    from azure.ai.ml.exceptions import MlException
+
+    # The SDK warns about its own experimental classes; a user of ours can do nothing about it.
+    logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
+    client = MLClient(
+        connection.credential,
+        connection.ref.subscription_id,
+        connection.ref.resource_group,
+        connection.ref.workspace_name,
+        show_progress=False,
+        enable_telemetry=False,
+        **connection.endpoint.client_arguments,
+    )
+    job = CommandJob(
+        name=name,
+        command=spec.command,
+        code=code_id,
+        environment=_environment(spec.environment),
+        compute=spec.compute,
+        experiment_name=spec.experiment_name,
+        display_name=spec.display_name,
+        description=spec.description,
+        environment_variables=dict(spec.environment_variables),
+        tags=dict(spec.tags),
+        properties=dict(spec.properties),
+    )
+    try:
+        client.jobs.create_or_update(job)
+    except MlException as error:
+        raise SubmissionError(without_secrets(f"azure-ai-ml refused the job: {error}")) from error
+
+
+def _environment(spec: EnvironmentSpec) -> Any:
+    from azure.ai.ml.entities import Environment
+
+    if spec.reference is not None:
+        return spec.reference
+    conda = None if spec.conda_file is None else dict(spec.conda_file)
+    return Environment(image=spec.image, conda_file=conda)

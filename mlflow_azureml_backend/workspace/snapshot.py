@@ -1,0 +1,191 @@
+"""The project's files as Azure ML will see them: which, their digest, their upload."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pathspec import GitIgnoreSpec
+
+from mlflow_azureml_backend.errors import ProjectError
+from mlflow_azureml_backend.workspace.failures import service_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mlflow_azureml_backend.workspace.connection import Connection
+
+# azure-ai-ml's own number for the digest below; the service finds an asset by both.
+HASH_VERSION = "202208"
+_API = "2023-04-01"
+_NAMESPACE = uuid.UUID("5b0f0a52-6a0e-4f0c-9f0a-3d1c8f6f2f11")
+_FOLDER = "project"
+_CHUNK = 1 << 20
+_UPLOADS = 16
+
+# Never code, often large, sometimes secret. Everything else is for an .amlignore or .gitignore.
+_NEVER = frozenset({".git", "__pycache__", "mlruns", "mlartifacts", "mlflow.db"})
+_VIRTUAL_ENVIRONMENT_MARK = "pyvenv.cfg"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotFile:
+    """One file of a snapshot: where it is and its POSIX path below the project."""
+
+    path: Path
+    name: str
+
+
+def list_files(root: Path) -> list[SnapshotFile]:
+    """List the files of a snapshot, in the order in which they are hashed.
+
+    The rules are azure-ai-ml's: a root `.amlignore`, or else a root `.gitignore`, names what stays
+    behind. Repositories' metadata, local MLflow stores and virtual environments always do.
+
+    Args:
+        root: The project's folder.
+
+    Raises:
+        ProjectError: The folder is empty, or a symbolic link leaves it.
+    """
+    ignored = _ignore_rules(root)
+    found = [
+        SnapshotFile(path=path, name=name)
+        for path, name in _walk(root, root, ())
+        if not ignored.match_file(name)
+    ]
+    if not found:
+        raise ProjectError(f"{root} has no file to upload.")
+    return sorted(found, key=lambda file: file.name.lower())
+
+
+def digest(files: list[SnapshotFile]) -> str:
+    """Compute the content hash that azure-ai-ml gives a code asset.
+
+    SHA-256 over the number of files, then `#path#size` of each, then the content of each: the
+    same tree uploaded with `az ml` is the same asset.
+
+    Args:
+        files: As `list_files` orders them.
+    """
+    sha = hashlib.sha256(str(len(files)).encode())
+    for file in files:
+        sha.update(f"#{file.name}#{file.path.stat().st_size}".encode())
+    for file in files:
+        with file.path.open("rb") as stream:
+            while chunk := stream.read(_CHUNK):
+                sha.update(chunk)
+    return sha.hexdigest()
+
+
+def upload_snapshot(connection: Connection, root: Path) -> str:
+    """Make sure that the workspace holds this folder as a code asset.
+
+    Args:
+        connection: The workspace.
+        root: The project's folder.
+
+    Returns:
+        The asset's ARM id; an existing asset of the same content is used again.
+
+    Raises:
+        ProjectError: The folder cannot be a snapshot.
+        WorkspaceError: The service refused, or could not be reached.
+    """
+    files = list_files(root)
+    content_hash = digest(files)
+    # The name follows the content, so that an upload that broke off is continued, not repeated.
+    name = str(uuid.uuid5(_NAMESPACE, content_hash))
+    versions = f"/codes/{name}/versions"
+    known = connection.arm(
+        "GET",
+        versions,
+        api_version=_API,
+        query={"hash": content_hash, "hashVersion": HASH_VERSION},
+        doing="looking for the snapshot",
+    )
+    if known.get("value"):
+        return str(known["value"][0]["id"])
+    pending = connection.arm(
+        "POST",
+        f"{versions}/1/startPendingUpload",
+        api_version=_API,
+        body={"pendingUploadType": "TemporaryBlobReference"},
+        doing="starting the upload of the snapshot",
+    )["blobReferenceForConsumption"]
+    _put_files(connection, pending["credential"]["sasUri"], files, name)
+    asset = connection.arm(
+        "PUT",
+        f"{versions}/1",
+        api_version=_API,
+        body={
+            "properties": {
+                "codeUri": f"{pending['blobUri'].rstrip('/')}/{_FOLDER}",
+                "isAnonymous": True,
+                "isArchived": False,
+                "properties": {"hash_sha256": content_hash, "hash_version": HASH_VERSION},
+            }
+        },
+        doing="registering the snapshot",
+    )
+    return str(asset["id"])
+
+
+def _put_files(connection: Connection, sas: str, files: list[SnapshotFile], name: str) -> None:
+    from azure.core.exceptions import ResourceExistsError
+    from azure.storage.blob import ContainerClient
+
+    def put(file: SnapshotFile) -> None:
+        with file.path.open("rb") as stream:
+            try:
+                container.upload_blob(f"{_FOLDER}/{file.name}", stream, overwrite=False)
+            except ResourceExistsError:
+                # The container belongs to this content alone: the blob is there already.
+                return
+
+    arguments: dict[str, Any] = dict(connection.endpoint.client_arguments)
+    with (
+        service_errors("uploading the snapshot"),
+        ContainerClient.from_container_url(sas, **arguments) as container,
+    ):
+        with ThreadPoolExecutor(_UPLOADS, thread_name_prefix="snapshot") as pool:
+            # list() waits for all and raises the first failure.
+            list(pool.map(put, files))
+        # As azure-ai-ml marks a finished upload.
+        container.get_blob_client(f"{_FOLDER}/{files[0].name}").set_blob_metadata(
+            {"name": name, "version": "1", "upload_status": "completed"}
+        )
+
+
+def _ignore_rules(root: Path) -> GitIgnoreSpec:
+    for name in (".amlignore", ".gitignore"):
+        path = root / name
+        if path.is_file():
+            return GitIgnoreSpec.from_lines(path.read_text(encoding="utf-8").splitlines())
+    return GitIgnoreSpec([])
+
+
+def _walk(folder: Path, root: Path, above: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
+    real = folder.resolve()
+    if real in above:
+        raise ProjectError(f"{folder} is a symbolic link to a folder above it; remove it.")
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = Path(entry.path)
+            if entry.name in _NEVER:
+                continue
+            if entry.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+                raise ProjectError(
+                    f"{path} is a symbolic link that leaves the project; copy the file into it, "
+                    "or list the link in .amlignore and pass the data as a parameter."
+                )
+            if entry.is_dir():
+                if not (path / _VIRTUAL_ENVIRONMENT_MARK).is_file():
+                    yield from _walk(path, root, (*above, real))
+            elif entry.is_file():
+                yield path, path.relative_to(root).as_posix()
