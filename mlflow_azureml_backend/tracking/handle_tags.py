@@ -1,0 +1,58 @@
+"""The tags by which a run is found again from its id alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlflow_azureml_backend.errors import TrackingError
+from mlflow_azureml_backend.job import JobHandle, WorkspaceRef
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+JOB_NAME = "azureml.job_name"
+WORKSPACE = "azureml.workspace"
+STUDIO_URL = "azureml.studio_url"
+FAILURE = "azureml.submission_error"
+
+
+def tags_of(handle: JobHandle) -> dict[str, str]:
+    """Write a handle as run tags."""
+    tags = {JOB_NAME: handle.job_name, WORKSPACE: handle.workspace.arm_id}
+    if handle.studio_url:
+        tags[STUDIO_URL] = handle.studio_url
+    return tags
+
+
+def handle_of(run_id: str, tags: Mapping[str, str]) -> JobHandle:
+    """Read a handle back from run tags.
+
+    Raises:
+        TrackingError: The run was not submitted by this backend.
+    """
+    workspace = WorkspaceRef.find_in(tags.get(WORKSPACE, ""))
+    job_name = tags.get(JOB_NAME)
+    if workspace is None or not job_name:
+        raise TrackingError(
+            f"MLflow run '{run_id}' has no Azure ML job: it lacks the tags {JOB_NAME} and "
+            f"{WORKSPACE}."
+        )
+    return JobHandle(workspace=workspace, job_name=job_name, studio_url=tags.get(STUDIO_URL))
+
+
+def handle_of_run(run_id: str) -> JobHandle:
+    """Find the job of an MLflow run in the current tracking store.
+
+    Raises:
+        TrackingError: There is no such run, or it has no job.
+    """
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking import MlflowClient, get_tracking_uri
+
+    try:
+        run = MlflowClient().get_run(run_id)
+    except MlflowException as error:
+        raise TrackingError(
+            f"There is no MLflow run '{run_id}' in {get_tracking_uri()}: {error.message}"
+        ) from error
+    return handle_of(run_id, run.data.tags)

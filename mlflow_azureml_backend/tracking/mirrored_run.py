@@ -1,0 +1,216 @@
+"""A run in the user's own store, kept equal to the one that its job logs to the workspace."""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from mlflow_azureml_backend.errors import TrackingError, WorkspaceError
+from mlflow_azureml_backend.tracking.handle_tags import FAILURE, tags_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from mlflow_azureml_backend.job import JobHandle, RunOutcome
+
+_logger = logging.getLogger(__name__)
+
+# MLflow's limits on one log-batch request.
+_METRICS_A_BATCH = 1000
+_PARAMS_A_BATCH = 100
+_TAG_LENGTH = 5000
+_SECONDS_BETWEEN_LOOKS = 5.0
+_COPIED_BYTES = 10 * 1024 * 1024
+ARTIFACT_LIST = "azureml/artifacts.json"
+
+# The service's own diagnostics, which stay where they are.
+_SERVICE_FOLDERS = ("system_logs/", "logs/azureml/", "azureml-logs/")
+
+# Tags under `mlflow.` describe the run in *its* store; these two carry what the user logged.
+_CARRIED_TAGS = ("mlflow.log-model.history", "mlflow.note.content")
+
+
+class SourceRun(Protocol):
+    """The run to mirror, as the workspace gives it."""
+
+    def read(self) -> dict[str, Any]:
+        """Give MLflow's run object as JSON."""
+
+    def metric_history(self, key: str) -> Iterable[dict[str, Any]]:
+        """Give every point of a metric."""
+
+    def artifacts(self) -> list[dict[str, Any]]:
+        """List `path` and `size` of every file."""
+
+    def download(self, path: str, target: Path) -> None:
+        """Write one artifact to a file."""
+
+
+class MirroredRun:
+    """The user's run of a job whose own run is in the workspace.
+
+    Mirroring is idempotent: what the user's run already has is not logged again, so that it can
+    be done while the job is followed, at its end, and by another process.
+
+    Args:
+        run_id: The user's run, already open.
+        source: The job's run, which appears when the job does.
+    """
+
+    def __init__(self, run_id: str, source: SourceRun) -> None:
+        self.run_id = run_id
+        self._client = MlflowClient()
+        self._source = source
+        self._copied: dict[str, set[tuple[str, int, int]]] = {}
+        self._latest: dict[str, tuple[str, int, int]] = {}
+        self._last_look = 0.0
+        self._finished = False
+
+    def submitted(self, handle: JobHandle) -> None:
+        """Tag the run with all that is needed to find the job again."""
+        try:
+            self._client.log_batch(
+                self.run_id, tags=[RunTag(key, value) for key, value in tags_of(handle).items()]
+            )
+        except MlflowException as error:
+            raise TrackingError(
+                f"Job '{handle.job_name}' was submitted, but MLflow run '{self.run_id}' could not "
+                f"be tagged with it: {error.message}"
+            ) from error
+
+    def failed_to_submit(self, reason: str) -> None:
+        """End the run FAILED with the reason in a tag."""
+        try:
+            self._client.set_tag(self.run_id, FAILURE, reason[:_TAG_LENGTH])
+            self._client.set_terminated(self.run_id, "FAILED")
+        except MlflowException:
+            # The reason itself is on its way to the user; this must not hide it.
+            _logger.warning("MLflow run '%s' could not be ended as FAILED.", self.run_id)
+
+    def update(self) -> None:
+        """Mirror what is new, at most every few seconds; trouble is left for the next time."""
+        if time.monotonic() - self._last_look < _SECONDS_BETWEEN_LOOKS:
+            return
+        self._last_look = time.monotonic()
+        try:
+            self._mirror_data()
+        except (WorkspaceError, MlflowException) as error:
+            _logger.debug("Mirroring of run '%s' waits: %s", self.run_id, error)
+
+    def finish(self, outcome: RunOutcome) -> None:
+        """Mirror everything, then end the run as the job ended.
+
+        Raises:
+            TrackingError: The user's store refused; the run can be mirrored again later.
+        """
+        if self._finished:
+            return
+        try:
+            self._mirror_data()
+            self._mirror_artifacts()
+        except WorkspaceError as error:
+            # A job that never started has no run to mirror; the user's run must end all the same.
+            _logger.warning("The job's MLflow run could not be mirrored: %s", error)
+        except MlflowException as error:
+            raise TrackingError(
+                f"MLflow run '{self.run_id}' could not be completed: {error.message}"
+            ) from error
+        if outcome.error:
+            self._client.set_tag(self.run_id, "azureml.error", outcome.error[:_TAG_LENGTH])
+        self._client.set_terminated(self.run_id, outcome.status.to_run_status())
+        self._finished = True
+
+    def _mirror_data(self) -> None:
+        data = self._source.read().get("data", {})
+        mine = self._client.get_run(self.run_id).data
+        self._mirror_params(data.get("params", []), mine.params)
+        self._mirror_tags(data.get("tags", []), mine.tags)
+        for metric in data.get("metrics", []):
+            latest = _point(metric)
+            if self._latest.get(metric["key"]) != latest:
+                self._mirror_metric(metric["key"])
+                self._latest[metric["key"]] = latest
+
+    def _mirror_params(self, params: list[dict[str, str]], mine: Mapping[str, str]) -> None:
+        missing = [Param(p["key"], p.get("value", "")) for p in params if p["key"] not in mine]
+        for batch in _batches(missing, _PARAMS_A_BATCH):
+            self._client.log_batch(self.run_id, params=batch)
+
+    def _mirror_tags(self, tags: list[dict[str, str]], mine: Mapping[str, str]) -> None:
+        changed = [
+            RunTag(tag["key"], tag.get("value", ""))
+            for tag in tags
+            if _is_users(tag["key"]) and mine.get(tag["key"]) != tag.get("value", "")
+        ]
+        for batch in _batches(changed, _PARAMS_A_BATCH):
+            self._client.log_batch(self.run_id, tags=batch)
+
+    def _mirror_metric(self, key: str) -> None:
+        copied = self._copied.get(key)
+        if copied is None:
+            history = self._client.get_metric_history(self.run_id, key)
+            copied = {(repr(m.value), m.timestamp, m.step) for m in history}
+            self._copied[key] = copied
+        new = (p for p in self._source.metric_history(key) if _point(p) not in copied)
+        for batch in _batches(new, _METRICS_A_BATCH):
+            self._client.log_batch(self.run_id, metrics=[_metric(key, point) for point in batch])
+            copied.update(map(_point, batch))
+
+    def _mirror_artifacts(self) -> None:
+        """Copy small files, and list all of them with their sizes."""
+        files = self._source.artifacts()
+        if not files:
+            return
+        with tempfile.TemporaryDirectory(prefix="mlflow-azureml-") as folder:
+            for file in files:
+                target = Path(folder) / file["path"]
+                stays_inside = target.resolve().is_relative_to(Path(folder).resolve())
+                if _is_copied(file) and stays_inside:
+                    self._source.download(file["path"], target)
+            listing = Path(folder) / ARTIFACT_LIST
+            listing.parent.mkdir(exist_ok=True)
+            listing.write_text(json.dumps(files, indent=1), encoding="utf-8")
+            self._client.log_artifacts(self.run_id, folder)
+
+
+def _is_copied(file: Mapping[str, Any]) -> bool:
+    small = (file["size"] or 0) <= _COPIED_BYTES
+    return small and not str(file["path"]).startswith(_SERVICE_FOLDERS)
+
+
+def _is_users(key: str) -> bool:
+    return key in _CARRIED_TAGS or not key.startswith(("mlflow.", "azureml.", "_aml_system"))
+
+
+def _point(metric: Mapping[str, Any]) -> tuple[str, int, int]:
+    """Identify a metric point; NaN equals itself here."""
+    return (
+        repr(float(metric["value"])),
+        int(metric.get("timestamp") or 0),
+        int(metric.get("step") or 0),
+    )
+
+
+def _metric(key: str, point: Mapping[str, Any]) -> Metric:
+    return Metric(
+        key, float(point["value"]), int(point.get("timestamp") or 0), int(point.get("step") or 0)
+    )
+
+
+def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    batch: list[Any] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

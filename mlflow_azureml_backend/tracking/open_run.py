@@ -1,0 +1,95 @@
+"""Choose the store that a run lives in, and open it there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mlflow.entities import Param
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from mlflow_azureml_backend.errors import TrackingError
+from mlflow_azureml_backend.job import WorkspaceRef
+from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun, SourceRun
+from mlflow_azureml_backend.tracking.run_tags import project_tags
+from mlflow_azureml_backend.tracking.workspace_run import WorkspaceRun
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from mlflow_azureml_backend.project import ProjectSpec
+    from mlflow_azureml_backend.tracking.session import TrackingSession
+
+    class JobRun(SourceRun, Protocol):
+        """The workspace's run of a job."""
+
+        def wait_until_readable(self) -> None:
+            """Return once the run can be read."""
+
+
+def open_run(
+    project: ProjectSpec,
+    *,
+    job_name: str,
+    job_run: JobRun,
+    workspace: WorkspaceRef,
+    tracking_uri: str,
+    experiment_id: str,
+    backend_name: str,
+    run_name: str | None,
+    parameters: dict[str, str],
+) -> TrackingSession:
+    """Open the MLflow run of a job that is about to be submitted.
+
+    With the workspace's own `azureml://` tracking URI the run is the job's. Any other store gets
+    a run of its own, which mirrors the job's.
+
+    Args:
+        project: What runs.
+        job_name: The job's name, chosen already.
+        job_run: The run that the job will log to.
+        workspace: Where the job will run.
+        tracking_uri: MLflow's tracking URI.
+        experiment_id: The experiment that MLflow chose.
+        backend_name: The name the user chose the backend by.
+        run_name: `--run-name`, or None.
+        parameters: All parameters of the entry point with their values, to be logged.
+
+    Raises:
+        TrackingError: The store refused the run; nothing was submitted.
+    """
+    tags = project_tags(project, backend_name=backend_name, run_name=run_name)
+    if is_workspace_store(tracking_uri, workspace):
+        return WorkspaceRun(
+            job_name,
+            tags=tags,
+            parameters=parameters,
+            wait_until_readable=job_run.wait_until_readable,
+        )
+    client = MlflowClient()
+    try:
+        run_id = client.create_run(experiment_id, tags=tags).info.run_id
+        params = [Param(key, value) for key, value in parameters.items()]
+        client.log_batch(run_id, params=params)
+    except MlflowException as error:
+        raise TrackingError(f"No MLflow run could be opened: {error.message}") from error
+    return MirroredRun(run_id, job_run)
+
+
+def reopen_run(
+    run_id: str, *, job_run: JobRun, workspace: WorkspaceRef, tracking_uri: str
+) -> TrackingSession:
+    """Take up the MLflow run of a job that was submitted before, by any process."""
+    if is_workspace_store(tracking_uri, workspace):
+        return WorkspaceRun(
+            run_id, tags={}, parameters={}, wait_until_readable=job_run.wait_until_readable
+        )
+    return MirroredRun(run_id, job_run)
+
+
+def is_workspace_store(tracking_uri: str, workspace: WorkspaceRef) -> bool:
+    """Tell whether the tracking URI is that of the workspace itself."""
+    if not tracking_uri.startswith("azureml:"):
+        return False
+    named = WorkspaceRef.find_in(tracking_uri)
+    return named is not None and named.arm_id.lower() == workspace.arm_id.lower()
