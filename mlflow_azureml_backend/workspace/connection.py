@@ -61,16 +61,21 @@ class Connection:
         self.credential = CachedCredential(endpoint.credential())
         arguments = dict(endpoint.client_arguments)
         transport = RequestsTransport(connection_timeout=10, read_timeout=60, **arguments)
-        shared: list[Any] = [
-            policies.RequestIdPolicy(),
-            policies.UserAgentPolicy(f"mlflow-azureml-backend/{__version__}"),
-            policies.ProxyPolicy(**arguments),
-        ]
-        retry = policies.RetryPolicy(retry_total=3, retry_backoff_factor=0.5)
-        bearer = policies.BearerTokenCredentialPolicy(self.credential, _SCOPE)
-        self._signed = PipelineClient(ARM, policies=[*shared, retry, bearer], transport=transport)
+
+        def pipeline(*authentication: Any) -> PipelineClient:
+            # Built anew for each: a policy knows the one that comes next.
+            chain = [
+                policies.RequestIdPolicy(),
+                policies.UserAgentPolicy(f"mlflow-azureml-backend/{__version__}"),
+                policies.ProxyPolicy(**arguments),
+                policies.RetryPolicy(retry_total=3, retry_backoff_factor=0.5),
+                *authentication,
+            ]
+            return PipelineClient(ARM, policies=chain, transport=transport)
+
+        self._signed = pipeline(policies.BearerTokenCredentialPolicy(self.credential, _SCOPE))
         # SAS URLs carry their own authority; our token must not go to a storage account.
-        self._anonymous = PipelineClient(ARM, policies=[*shared, retry], transport=transport)
+        self._anonymous = pipeline()
         self._facts: dict[str, Any] | None = None
 
     @property

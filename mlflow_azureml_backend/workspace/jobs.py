@@ -84,8 +84,7 @@ def cancel_job(connection: Connection, name: str) -> None:
 
 
 def _put(connection: Connection, spec: JobSpec, name: str, code_id: str) -> None:
-    from azure.ai.ml import MLClient
-    from azure.ai.ml.entities import CommandJob
+    from azure.ai.ml import MLClient, command
     from azure.ai.ml.exceptions import MlException
 
     # The SDK warns about its own experimental classes; a user of ours can do nothing about it.
@@ -99,7 +98,7 @@ def _put(connection: Connection, spec: JobSpec, name: str, code_id: str) -> None
         enable_telemetry=False,
         **connection.endpoint.client_arguments,
     )
-    job = CommandJob(
+    job = command(
         name=name,
         command=spec.command,
         code=code_id,
