@@ -1,0 +1,152 @@
+"""Whole jobs: what Azure ML will get for real projects, field by field."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from mlflow_azureml_backend.config import read_backend_config
+from mlflow_azureml_backend.project import GitSource
+from mlflow_azureml_backend.project.config_files import read_config_files
+from mlflow_azureml_backend.project.loader import read_project
+from mlflow_azureml_backend.translate import ClientVersions, translate
+
+PROJECTS = Path(__file__).parent.parent / "projects"
+VERSIONS = ClientVersions(python="3.11", mlflow="3.17.2")
+LINEAGE = GitSource(
+    commit="0123456789abcdef0123456789abcdef01234567",
+    repo_url="https://example.com/team/train.git",
+    branch="main",
+    dirty=True,
+)
+COMPUTE = {"compute": "cpu-cluster"}
+
+# golden file, project folder, entry point, values, backend config, lineage, keywords of translate
+CASES = [
+    ("mlflow_example", "mlflow_example", "main", {"alpha": "0.5"}, COMPUTE, LINEAGE, {}),
+    ("elasticnet_wine", "elasticnet_wine", "main", {}, COMPUTE, None, {"run_name": "wine"}),
+    ("example_project_greeter", "example_project", "greeter", {"name": "A. B's"}, {}, None, {}),
+    (
+        "example_project_expression",
+        "example_project",
+        "greeter",
+        {"name": "${{inputs.a}} {inputs.b}", "extra": "$(id)"},
+        {},
+        None,
+        {},
+    ),
+    (
+        "example_project_count_lines",
+        "example_project",
+        "count_lines",
+        {"path": "/data/a file.csv"},
+        COMPUTE,
+        None,
+        {},
+    ),
+    (
+        "docker_example",
+        "docker_example",
+        "main",
+        {"alpha": "0.1"},
+        COMPUTE | {"environment_variables": {"STAGE": "prod", "WORKERS": 4}},
+        None,
+        {},
+    ),
+    ("pip_requirements", "pip_requirements", "main", {}, COMPUTE, None, {}),
+    (
+        "hyphenated_parameters",
+        "hyphenated_parameters",
+        "main",
+        {"num-epochs": "3"},
+        COMPUTE,
+        LINEAGE,
+        {},
+    ),
+    ("no_environment", "no_environment", "main", {}, {}, None, {}),
+    ("nested_requirements", "nested_requirements", "main", {}, COMPUTE, None, {}),
+    ("script_with_spaces", "scripts", "two words.py", {"depth": "3"}, COMPUTE, None, {}),
+    (
+        "local_env_manager",
+        "mlflow_example",
+        "main",
+        {},
+        COMPUTE,
+        None,
+        {"use_project_environment": False},
+    ),
+    (
+        "config_overrides",
+        "mlflow_example",
+        "main",
+        {},
+        COMPUTE
+        | {
+            "environment": "azureml:train:4",
+            "experiment_name": "from-config",
+            "display_name": "from config",
+            "description": "A run.",
+            "tags": {"team": "vision", "fold": 3, "final": True},
+            "environment_variables": {"SEED": 1.5},
+        },
+        None,
+        {"run_name": "from the command line"},
+    ),
+    (
+        "config_image_and_conda_file",
+        "mlflow_example",
+        "main",
+        {},
+        COMPUTE | {"environment": {"image": "ubuntu:22.04", "conda_file": "conda.yaml"}},
+        None,
+        {},
+    ),
+]
+
+
+def as_json(spec):
+    content = dataclasses.asdict(
+        dataclasses.replace(
+            spec,
+            environment_variables=dict(spec.environment_variables),
+            tags=dict(spec.tags),
+            properties=dict(spec.properties),
+            environment=dataclasses.replace(
+                spec.environment,
+                conda_file=spec.environment.conda_file and dict(spec.environment.conda_file),
+            ),
+        )
+    )
+    content["code"] = spec.code.relative_to(PROJECTS).as_posix()
+    return content
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "entry_point", "values", "raw_config", "lineage", "keywords"),
+    CASES,
+    ids=[case[0] for case in CASES],
+)
+def test_a_whole_job_is_as_the_golden_file_says(
+    golden, name, folder, entry_point, values, raw_config, lineage, keywords
+):
+    project = read_project(
+        str(PROJECTS / folder),
+        version=None,
+        entry_point=entry_point,
+        parameters=values,
+        environ={"COPIED": "from here"},
+    )
+    config, _ = read_backend_config(raw_config)
+    spec = translate(
+        dataclasses.replace(project, git=lineage),
+        read_config_files(config, project.root),
+        experiment_name="from-mlflow",
+        versions=VERSIONS,
+        **{"run_name": None, **keywords},
+    )
+    golden(name, as_json(spec))
+
+
+def test_every_golden_file_belongs_to_a_case():
+    folder = Path(__file__).parent.parent / "golden"
+    assert sorted(path.stem for path in folder.glob("*.json")) == sorted(case[0] for case in CASES)
