@@ -1,0 +1,171 @@
+"""The emulator as an ASGI application: finds the route of a request and answers it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl, unquote
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+
+from mlflow_azureml_backend.emulator import answers
+from mlflow_azureml_backend.emulator import routes as package
+from mlflow_azureml_backend.emulator.authentication import (
+    front_principal,
+    management_principal,
+    workspace_principal,
+)
+from mlflow_azureml_backend.emulator.errors import BlobError, ServiceError
+from mlflow_azureml_backend.emulator.hosts import service_of
+from mlflow_azureml_backend.emulator.request_body import (
+    ClientGoneError,
+    read_body,
+    streamed_body,
+)
+from mlflow_azureml_backend.emulator.routing import Call, Route, ordered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from starlette.responses import Response
+    from starlette.types import Receive, Scope, Send
+
+    from mlflow_azureml_backend.emulator.activity import Activity
+    from mlflow_azureml_backend.emulator.emulation import Emulation
+    from mlflow_azureml_backend.emulator.identity import Principal
+
+_LOGGER: Final = logging.getLogger(__name__)
+
+_WORKERS: Final = 64
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
+
+
+def all_routes() -> tuple[Route, ...]:
+    """Give the `ROUTES` of all modules in `routes`, in the order in which they are tried."""
+    modules = (
+        import_module(f"{package.__name__}.{found.name}")
+        for found in iter_modules(package.__path__)
+    )
+    return ordered(route for module in modules for route in getattr(module, "ROUTES", ()))
+
+
+class Application:
+    """Answer the requests to one emulator.
+
+    Args:
+        emulation: the parts that the routes share.
+        routes: all routes, in the order in which they are tried.
+        activity: told of every request.
+        front: this is the front itself, which is asked by plain http; otherwise these are the
+            services behind it, told apart by their hosts.
+    """
+
+    def __init__(
+        self,
+        emulation: Emulation,
+        routes: Sequence[Route],
+        activity: Activity,
+        *,
+        front: bool,
+    ) -> None:
+        self._emulation = emulation
+        self._routes = routes
+        self._activity = activity
+        self._front = front
+        self._workers: CapacityLimiter | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, as ASGI asks for it."""
+        if scope["type"] != "http":
+            return
+        started = time.monotonic()
+        region = self._emulation.settings.region
+        method, path = scope["method"], scope["path"]
+        headers = _headers(scope)
+        host = headers.get("host", "").partition(":")[0].lower()
+        service = self._service(host)
+        with self._activity.request():
+            try:
+                response = await self._answer(service, host, headers, scope, receive)
+            except (ServiceError, BlobError) as error:
+                response = answers.refusal(error, method=method, headers=headers, region=region)
+            except ClientGoneError:
+                return
+            except Exception:
+                # The query may hold a signature, so it is not logged.
+                _LOGGER.exception("%s https://%s%s failed", method, host, path)
+                response = answers.refusal(
+                    answers.failure(service), method=method, headers=headers, region=region
+                )
+            seconds = time.monotonic() - started
+            answers.mark(response, service, headers, region=region, seconds=seconds)
+            _LOGGER.debug("%s %s%s -> %s", method, host, path, response.status_code)
+            await response(scope, receive, send)
+
+    def _service(self, host: str) -> str:
+        if self._front:
+            # Another name for this address may be a page's trick to get at it (DNS rebinding).
+            return "local" if host in _LOOPBACK else "unknown"
+        return service_of(host) or "unknown"
+
+    async def _answer(
+        self,
+        service: str,
+        host: str,
+        headers: Mapping[str, str],
+        scope: Scope,
+        receive: Receive,
+    ) -> Response:
+        method, path, raw_path = scope["method"], scope["path"], _raw_path(scope)
+        raw_query = scope["query_string"].decode("latin-1")
+        route, params = self._route(service, method, raw_path)
+        if route is None:
+            raise answers.unknown(service, method, "" if self._front else host, path)
+        principal = None if route.open else self._principal(route.service, method, headers)
+        call = Call(
+            method=method,
+            host=host,
+            path=path,
+            raw_path=raw_path,
+            params=params,
+            raw_query=raw_query,
+            query=dict(parse_qsl(raw_query, keep_blank_values=True)),
+            headers=headers,
+            body=b"" if route.streams else await read_body(receive),
+            stream=streamed_body(receive) if route.streams else iter(()),
+            emulation=self._emulation,
+            principal=principal,
+        )
+        if self._workers is None:  # a limiter belongs to the event loop it is made in
+            self._workers = CapacityLimiter(_WORKERS)
+        return await run_sync(route.handle, call, limiter=self._workers)
+
+    def _route(
+        self, service: str, method: str, raw_path: str
+    ) -> tuple[Route | None, dict[str, str]]:
+        for route in self._routes:
+            if route.service == service and route.method == method:
+                found = route.pattern.fullmatch(raw_path)
+                if found is not None:
+                    return route, {name: unquote(text) for name, text in found.groupdict().items()}
+        return None, {}
+
+    def _principal(self, service: str, method: str, headers: Mapping[str, str]) -> Principal:
+        if service == "local":
+            return front_principal(method, headers, self._emulation)
+        if service == "arm":
+            return management_principal(headers, self._emulation.identity)
+        return workspace_principal(headers, self._emulation.identity)
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _raw_path(scope: Scope) -> str:
+    raw: bytes = scope["raw_path"]
+    return raw.partition(b"?")[0].decode("latin-1")

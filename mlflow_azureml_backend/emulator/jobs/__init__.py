@@ -1,0 +1,1 @@
+"""Jobs: from the submitted document through a real process to the ended run."""

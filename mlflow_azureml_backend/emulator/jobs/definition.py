@@ -1,0 +1,200 @@
+"""What a job is to do, read from its document; what cannot be done fails it with a reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from mlflow_azureml_backend.emulator.errors import ServiceError
+from mlflow_azureml_backend.emulator.jobs.duration import parse_duration
+from mlflow_azureml_backend.emulator.jobs.failure import JobFailure
+from mlflow_azureml_backend.emulator.jobs.nodes import Demand
+from mlflow_azureml_backend.emulator.routes.job_checks import find_code, find_environment
+from mlflow_azureml_backend.emulator.runtimes import EnvironmentSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import timedelta
+
+    from mlflow_azureml_backend.emulator.resources import WorkspaceKey
+    from mlflow_azureml_backend.emulator.state import State
+
+_ONE_PROCESS: Final = {
+    "PyTorch": {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": "6105",
+        "WORLD_SIZE": "1",
+        "NODE_RANK": "0",
+        "RANK": "0",
+        "LOCAL_RANK": "0",
+    },
+    "Mpi": {},
+    "TensorFlow": {},
+}
+"""What a distributed job finds set in its process, when it has only one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobDefinition:
+    """Hold what the engine needs of a command job.
+
+    Args:
+        command: what bash runs, with its expressions.
+        environment: what it runs in.
+        code_uri: where its code is; None for a job without code.
+        inputs: its inputs by name, as the service keeps them.
+        outputs: its outputs by name, as the service keeps them.
+        variables: its `environmentVariables`, and those of its distribution.
+        demand: the nodes it needs.
+        timeout: how long it may run; None for ever.
+        experiment_name: the experiment of its run.
+    """
+
+    command: str
+    environment: EnvironmentSpec
+    code_uri: str | None
+    inputs: Mapping[str, Mapping[str, Any]]
+    outputs: Mapping[str, Mapping[str, Any]]
+    variables: Mapping[str, str]
+    demand: Demand
+    timeout: timedelta | None
+    experiment_name: str
+
+
+def read_definition(state: State, workspace: WorkspaceKey, job: Mapping[str, Any]) -> JobDefinition:
+    """Read a job's document, and what it refers to.
+
+    Args:
+        state: the documents of the workspace.
+        workspace: the workspace.
+        job: the properties of the job's resource.
+
+    Raises:
+        JobFailure: something it refers to is gone, or it asks for what the emulator does not have.
+    """
+    if job["jobType"] != "Command":
+        raise JobFailure(f"The emulator runs no jobs of the type {job['jobType']}, only Command.")
+    demand = read_demand(state, workspace, job)
+    if demand.capacity is not None and demand.count > demand.capacity:
+        raise JobFailure(
+            f"The job asks for {demand.count} nodes, and its compute "
+            f"'{job['computeId'].rpartition('/')[2]}' has {demand.capacity} at most."
+        )
+    variables = {str(k): str(v) for k, v in (job.get("environmentVariables") or {}).items()}
+    return JobDefinition(
+        command=job["command"],
+        environment=_environment(state, workspace, job),
+        code_uri=_code_uri(state, workspace, job.get("codeId")),
+        inputs={name: value for name, value in (job.get("inputs") or {}).items() if value},
+        outputs=read_outputs(job),
+        variables={**_distribution(job), **variables},
+        demand=demand,
+        timeout=read_timeout(job),
+        experiment_name=job["experimentName"],
+    )
+
+
+def read_demand(state: State, workspace: WorkspaceKey, job: Mapping[str, Any]) -> Demand:
+    """Say which nodes a job needs.
+
+    Args:
+        state: the documents of the workspace.
+        workspace: the workspace.
+        job: the properties of the job's resource.
+    """
+    count = _nodes(job)
+    compute_id = job.get("computeId")
+    if not compute_id:  # serverless: the service finds a node for each job
+        return Demand(compute=f"{workspace.storage_key}/serverless", count=count, capacity=None)
+    name = compute_id.rpartition("/")[2]
+    compute = state.get("compute", workspace.storage_key, name)
+    capacity = 0
+    if compute is not None:
+        scale = compute.body["properties"].get("scaleSettings") or {}
+        capacity = int(scale.get("maxNodeCount", 1))
+    return Demand(
+        compute=f"{workspace.storage_key}/computes/{name.lower()}", count=count, capacity=capacity
+    )
+
+
+def read_timeout(job: Mapping[str, Any]) -> timedelta | None:
+    """Say how long a job may run.
+
+    Args:
+        job: the properties of the job's resource.
+
+    Raises:
+        JobFailure: its limit is no duration.
+    """
+    text = (job.get("limits") or {}).get("timeout")
+    if not text:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise JobFailure(f"The job's limits.timeout: {error}") from None
+
+
+def read_outputs(job: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Give a job's outputs by name, as the service keeps them.
+
+    Args:
+        job: the properties of the job's resource.
+
+    Raises:
+        JobFailure: one is to be registered as an asset.
+    """
+    outputs = {name: value for name, value in (job.get("outputs") or {}).items() if value}
+    for name, output in outputs.items():
+        if output.get("assetName"):
+            raise JobFailure(
+                f"The job's output '{name}' is to be registered as the asset "
+                f"'{output['assetName']}', and the emulator does not register outputs yet."
+            )
+    return outputs
+
+
+def _environment(state: State, workspace: WorkspaceKey, job: Mapping[str, Any]) -> EnvironmentSpec:
+    try:
+        found = find_environment(state, workspace, job["environmentId"])
+    except ServiceError as error:
+        raise JobFailure(error.message) from None
+    return EnvironmentSpec(
+        name=found.name,
+        version=found.version,
+        conda_file=found.body.get("condaFile") or None,
+        image=found.body.get("image"),
+        build=found.body.get("build"),
+    )
+
+
+def _code_uri(state: State, workspace: WorkspaceKey, code_id: str | None) -> str | None:
+    if not code_id:
+        return None
+    try:
+        return str(find_code(state, workspace, code_id).body["codeUri"])
+    except ServiceError as error:
+        raise JobFailure(f"The job's code '{code_id}': {error.message}") from None
+
+
+def _nodes(job: Mapping[str, Any]) -> int:
+    return int((job.get("resources") or {}).get("instanceCount") or 1)
+
+
+def _distribution(job: Mapping[str, Any]) -> Mapping[str, str]:
+    distribution = job.get("distribution") or {}
+    kind = distribution.get("distributionType")
+    processes = _nodes(job)
+    if kind == "TensorFlow":
+        processes = int(distribution.get("workerCount") or processes)
+        processes += int(distribution.get("parameterServerCount") or 0)
+    else:
+        processes *= int(distribution.get("processCountPerInstance") or 1)
+    if processes > 1:
+        raise JobFailure(
+            f"The job asks for {processes} processes on {_nodes(job)} nodes, and the emulator "
+            "starts one process for each job."
+        )
+    if kind is not None and kind not in _ONE_PROCESS:
+        raise JobFailure(f"The emulator does not know the distribution '{kind}'.")
+    return _ONE_PROCESS.get(kind or "Mpi", {})

@@ -1,0 +1,130 @@
+"""The engine of an emulator: runs the jobs that were submitted, also across its restarts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from mlflow_azureml_backend.emulator.jobs.nodes import Nodes
+from mlflow_azureml_backend.emulator.jobs.worker import Worker
+from mlflow_azureml_backend.emulator.resources import WorkspaceKey
+from mlflow_azureml_backend.emulator.runtimes import runtime_named
+
+if TYPE_CHECKING:
+    from mlflow_azureml_backend.emulator.emulation import Emulation
+    from mlflow_azureml_backend.emulator.runtimes import Runtime
+
+_KIND: Final = "active-job"
+_EVERYWHERE: Final = ""  # these documents are the engine's own, across all workspaces
+_SHUTDOWN_SECONDS: Final = 15.0
+
+
+class JobEngine:
+    """Run jobs, each driven by a worker of its own.
+
+    A new engine takes up the jobs that an engine before it left: those whose process still runs
+    are watched on, those whose process ended meanwhile end by its status code, those whose process
+    was lost fail as after the loss of a node, and those that had none yet begin again.
+
+    Args:
+        emulation: the emulator; its `jobs` need not be set yet.
+        runtime: builds the environments of jobs; None for the one that the settings name.
+    """
+
+    def __init__(self, emulation: Emulation, runtime: Runtime | None = None) -> None:
+        self._emulation = emulation
+        self._nodes = Nodes()
+        self._runtime = runtime or runtime_named(
+            emulation.settings.runtime, emulation.settings.root / "environments"
+        )
+        self._lock = threading.Lock()
+        self._workers: dict[str, Worker] = {}
+        self._stopping = False
+        oldest_first = reversed(emulation.state.list(_KIND, _EVERYWHERE))
+        for document in list(oldest_first):
+            workspace = WorkspaceKey(**document.body["workspace"])
+            self._drive(workspace, document.body["job"], document.name)
+
+    def submit(self, workspace: WorkspaceKey, name: str) -> None:
+        """Begin to run a job; returns at once.
+
+        Args:
+            workspace: the job's workspace.
+            name: the job's name; its document is there already, at Starting.
+        """
+        known_as = _key(workspace, name)
+        body = {
+            "workspace": {
+                "subscription_id": workspace.subscription_id,
+                "resource_group": workspace.resource_group,
+                "name": workspace.name,
+            },
+            "job": name,
+        }
+        self._emulation.state.put(_KIND, _EVERYWHERE, known_as, "", body)
+        self._drive(workspace, name, known_as)
+
+    def cancel(self, workspace: WorkspaceKey, name: str) -> bool:
+        """Ask a job to end as Canceled; returns at once.
+
+        Args:
+            workspace: the job's workspace.
+            name: the job's name.
+
+        Returns:
+            False when it has ended.
+        """
+        with self._lock:
+            worker = self._workers.get(_key(workspace, name))
+        return worker is not None and worker.cancel()
+
+    def running(self) -> int:
+        """Say how many jobs have not ended."""
+        with self._lock:
+            return len(self._workers)
+
+    def shutdown(self) -> None:
+        """Stop driving jobs; their processes go on, for the next engine to take up."""
+        with self._lock:
+            self._stopping = True
+            workers = tuple(self._workers.values())
+        for worker in workers:
+            worker.suspend()
+        # After the workers know: none of them takes the end of a build for its job's failure.
+        self._runtime.close()
+        deadline = time.monotonic() + _SHUTDOWN_SECONDS
+        for worker in workers:
+            worker.join(max(0.0, deadline - time.monotonic()))
+
+    def _drive(self, workspace: WorkspaceKey, name: str, known_as: str) -> None:
+        with self._lock:
+            # An engine that stops leaves a job submitted just now to the next one.
+            if self._stopping or known_as in self._workers:
+                return
+            if self._emulation.state.get("job", workspace.storage_key, name) is None:
+                self._forget(known_as)
+                return
+            worker = self._workers[known_as] = Worker(
+                self._emulation,
+                self._runtime,
+                self._nodes,
+                workspace,
+                name,
+                folder=self._emulation.settings.root / "jobs" / workspace.guid / name,
+                on_end=partial(self._forget, known_as),
+                on_exit=partial(self._release, known_as),
+            )
+        worker.start()
+
+    def _forget(self, known_as: str) -> None:
+        self._emulation.state.delete(_KIND, _EVERYWHERE, known_as)
+
+    def _release(self, known_as: str) -> None:
+        with self._lock:
+            self._workers.pop(known_as, None)
+
+
+def _key(workspace: WorkspaceKey, name: str) -> str:
+    return f"{workspace.storage_key}/jobs/{name}"

@@ -1,0 +1,96 @@
+"""The loopback sockets of an emulator: the front's, on a port that stays, and two behind it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from mlflow_azureml_backend.emulator.private_files import write_private
+from mlflow_azureml_backend.emulator.proxy import LOOPBACK
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BACKLOG: Final = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listeners:
+    """Hold the sockets of one emulator; connections to them wait until they are served.
+
+    Args:
+        front: the front's.
+        tls: that of the TLS server, at which tunnels end.
+        plain: that of the plain http server, for the front itself.
+        front_ports: the front's port and the one it had before.
+    """
+
+    front: socket.socket
+    tls: socket.socket
+    plain: socket.socket
+    front_ports: frozenset[int]
+
+    @property
+    def address(self) -> str:
+        """Give the URL of the front."""
+        return f"http://{LOOPBACK}:{port_of(self.front)}"
+
+    def close(self) -> None:
+        """Close all of them."""
+        for each in (self.front, self.tls, self.plain):
+            each.close()
+
+
+def listen(kept: Path, port: int) -> Listeners:
+    """Open the sockets.
+
+    Args:
+        kept: the file that remembers the front's port, so that links survive a restart.
+        port: the front's port; 0 takes the one it had before, or any when that is taken.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    former = _remembered(kept)
+    try:
+        front = _bound(port or former)
+    except (OSError, OverflowError):
+        if port:
+            raise
+        front = _bound(0)
+    write_private(kept, str(port_of(front)).encode())
+    return Listeners(
+        front=front,
+        tls=_bound(0),
+        plain=_bound(0),
+        front_ports=frozenset({port_of(front), former}),
+    )
+
+
+def port_of(listener: socket.socket) -> int:
+    """Give the port of a bound socket."""
+    return int(listener.getsockname()[1])
+
+
+def _remembered(kept: Path) -> int:
+    try:
+        return int(kept.read_bytes())
+    except (OSError, ValueError):
+        return 0
+
+
+def _bound(port: int) -> socket.socket:
+    # asyncio turns off Nagle's delay only where the protocol is named.
+    found = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name == "posix":  # elsewhere the option would let two processes share the port
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind((LOOPBACK, port))
+        # From here on connections wait, so whoever reads the endpoint file is never too early.
+        found.listen(_BACKLOG)
+    except (OSError, OverflowError):
+        found.close()
+        raise
+    return found

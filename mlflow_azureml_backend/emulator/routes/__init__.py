@@ -1,0 +1,1 @@
+"""The routes of the emulated services, one module for each concern."""

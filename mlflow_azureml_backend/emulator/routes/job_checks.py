@@ -1,0 +1,151 @@
+"""What the service checks of a job at submission: that it can run, and what it refers to."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from mlflow_azureml_backend.emulator.routes.codes import CODES, code_not_found
+from mlflow_azureml_backend.emulator.routes.computes import compute_exists, compute_not_found
+from mlflow_azureml_backend.emulator.routes.environments import (
+    ENVIRONMENTS,
+    environment_not_found,
+)
+from mlflow_azureml_backend.emulator.routes.management import invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlflow_azureml_backend.emulator.assets import AssetKind
+    from mlflow_azureml_backend.emulator.resources import WorkspaceKey
+    from mlflow_azureml_backend.emulator.state import Document, State
+
+_SHORT_ID: Final = re.compile(
+    r"azureml:(?P<name>[^/:@]+)(?::(?P<version>[^/:@]+)|@(?P<label>[^/:@]+))?"
+)
+_ID: Final = re.compile(
+    r"(?P<workspace>/subscriptions/.+/workspaces/[^/]+)/(?P<segment>[^/]+)/(?P<name>[^/]+)"
+    r"(?:/versions/(?P<version>[^/]+)|/labels/(?P<label>[^/]+))?",
+    re.IGNORECASE,
+)
+_STRINGS: Final = (
+    "command",
+    "environmentId",
+    "codeId",
+    "computeId",
+    "experimentName",
+    "displayName",
+    "description",
+)
+_MAPPINGS: Final = (
+    "tags",
+    "properties",
+    "inputs",
+    "outputs",
+    "services",
+    "resources",
+    "environmentVariables",
+    "distribution",
+    "queueSettings",
+)
+
+
+def check_job(state: State, key: WorkspaceKey, job: Mapping[str, Any]) -> None:
+    """Check a job as the service does when it is submitted; input URIs are not among it.
+
+    Args:
+        state: the documents of the workspace.
+        key: the workspace.
+        job: the properties the client sent.
+
+    Raises:
+        ServiceError: 400 for a job that is malformed or of a type that is not emulated, 404 for a
+            reference to something that does not exist.
+    """
+    if (kind := job.get("jobType")) != "Command":
+        raise invalid(
+            f"Jobs of type {kind} are not supported by the emulator, only Command is.",
+            "JobTypeNotSupported",
+        )
+    _check_fields(job)
+    if "IsLocal" in ((job.get("resources") or {}).get("properties") or {}):
+        raise invalid(
+            "Local runs are not supported by the emulator: name a compute.", "LocalRunNotSupported"
+        )
+    find_environment(state, key, job["environmentId"])
+    if code := job.get("codeId"):
+        find_code(state, key, code)
+    if (compute := job.get("computeId")) and not compute_exists(state, key, compute):
+        raise compute_not_found()
+
+
+def _check_fields(job: Mapping[str, Any]) -> None:
+    for field, kind, called in (
+        *((field, str, "a string") for field in _STRINGS),
+        *((field, dict, "an object") for field in _MAPPINGS),
+    ):
+        if job.get(field) is not None and not isinstance(job[field], kind):
+            raise invalid(f"The {_title(field)} field has to be {called}.")
+    for field in ("command", "environmentId"):
+        if not (job.get(field) or "").strip():
+            raise invalid(f"The {_title(field)} field is required.")
+    for field in ("inputs", "outputs"):
+        for name, value in (job.get(field) or {}).items():
+            if not isinstance(value, dict):
+                raise invalid(f"'{name}' in {_title(field)} has to be an object.")
+
+
+def _title(field: str) -> str:
+    return field[0].upper() + field[1:]
+
+
+def find_environment(state: State, key: WorkspaceKey, reference: str) -> Document:
+    """Give the version of an environment that a job names.
+
+    Args:
+        state: the documents of the workspace.
+        key: the workspace.
+        reference: its ARM id, or `azureml:NAME:VERSION`; without a version the latest one.
+
+    Raises:
+        ServiceError: 404; environments of registries are not emulated.
+    """
+    found = _reference(key, ENVIRONMENTS, reference)
+    if found is None:
+        raise environment_not_found(reference)
+    name, version = found
+    if version:
+        return ENVIRONMENTS.version(state, key, name, version)
+    return ENVIRONMENTS.latest(state, key, name)
+
+
+def find_code(state: State, key: WorkspaceKey, reference: str) -> Document:
+    """Give the version of a code asset that a job names.
+
+    Args:
+        state: the documents of the workspace.
+        key: the workspace.
+        reference: its ARM id, or `azureml:NAME:VERSION`.
+
+    Raises:
+        ServiceError: 404.
+    """
+    found = _reference(key, CODES, reference)
+    if found is None or not found[1]:
+        raise code_not_found(reference)
+    return CODES.version(state, key, *found)
+
+
+def _reference(key: WorkspaceKey, kind: AssetKind, reference: str) -> tuple[str, str] | None:
+    """Read the name and the version out of a reference; None when it leads elsewhere."""
+    if short := _SHORT_ID.fullmatch(reference):
+        found = short
+    elif (whole := _ID.fullmatch(reference.removeprefix("azureml:"))) and (
+        whole["workspace"].lower() == key.storage_key and whole["segment"].lower() == kind.segment
+    ):
+        found = whole
+    else:
+        return None
+    if found["label"] not in (None, "latest"):
+        return None
+    return found["name"], found["version"] or ""

@@ -1,0 +1,230 @@
+"""Jobs: submit, read, list, cancel and delete them. The job engine runs them."""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import suppress
+from datetime import datetime, timezone
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.responses import Response
+
+from mlflow_azureml_backend.emulator.assets import is_listed
+from mlflow_azureml_backend.emulator.errors import ServiceError
+from mlflow_azureml_backend.emulator.job_body import changed_job, new_job, shown_job
+from mlflow_azureml_backend.emulator.jobs.status import JobStatus
+from mlflow_azureml_backend.emulator.resources import USER, resource, timestamp
+from mlflow_azureml_backend.emulator.routes.job_checks import check_job
+from mlflow_azureml_backend.emulator.routes.job_operations import ROUTES as _JOB_OPERATIONS
+from mlflow_azureml_backend.emulator.routes.job_operations import begin_job_operation
+from mlflow_azureml_backend.emulator.routes.management import (
+    invalid,
+    managed,
+    page,
+    sent_properties,
+    stored,
+)
+from mlflow_azureml_backend.emulator.routing import json_response
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlflow_azureml_backend.emulator.resources import WorkspaceKey
+    from mlflow_azureml_backend.emulator.routing import Call
+    from mlflow_azureml_backend.emulator.state import Document
+
+_KIND: Final = "job"
+_RUN: Final = "run"
+_NAME: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-_]{0,254}")
+_SUBMITTING: Final = threading.Lock()
+
+
+def job_not_found(name: str) -> ServiceError:
+    """Build the 404 for a job."""
+    return ServiceError(
+        404,
+        "UserError",
+        f"Job {name} not found.",
+        inner=("NotFound", "JobNotFound"),
+        message_format="Job {jobId} not found.",
+        message_parameters={"jobId": name},
+    )
+
+
+def described(job: Mapping[str, Any]) -> dict[str, str]:
+    """Give what MLflow shows as tags: the job's own, and its properties in MLflow's name space.
+
+    Args:
+        job: the properties of the job.
+    """
+    named = {name: value for name, value in job["properties"].items() if name.startswith("mlflow.")}
+    return {name: str(value or "") for name, value in {**named, **job["tags"]}.items()}
+
+
+def describe_job(call: Call, key: WorkspaceKey, name: str, sent: Mapping[str, Any]) -> Document:
+    """Change what describes a job, here and in its MLflow run.
+
+    Args:
+        call: the request.
+        key: the workspace.
+        name: the job, which exists.
+        sent: the properties the client sent.
+    """
+    document = call.emulation.state.update(
+        _KIND, key.storage_key, name, "", lambda job: changed_job(job, sent)
+    )
+    with suppress(KeyError):  # its user may have deleted the run
+        call.emulation.tracking.set_tags(key, name, described(document.body))
+    return document
+
+
+def _put(call: Call) -> Response:
+    """Submit a job under a name of the client's choice; under a known name, describe it anew.
+
+    A known job is not run again: so a submission whose answer got lost may be repeated.
+
+    Raises:
+        ServiceError: 400 or 404 for a job that cannot run.
+    """
+    key, name, sent = call.workspace, call.params["job"], sent_properties(call)
+    state = call.emulation.state
+    # Two that submit the same name at once: one of them starts it.
+    with _SUBMITTING:
+        if state.get(_KIND, key.storage_key, name) is not None:
+            document = describe_job(call, key, name, sent)
+            return json_response(_rendered(call, key, document))
+        if not _NAME.fullmatch(name):
+            raise invalid(f"The job name '{name}' is not valid.", "InvalidJobName")
+        check_job(state, key, sent)
+        document = _create(call, key, name, new_job(name, sent))
+    call.emulation.jobs.submit(key, name)
+    return stored(call, _rendered(call, key, document), created=True)
+
+
+def _create(call: Call, key: WorkspaceKey, name: str, job: dict[str, Any]) -> Document:
+    """Make the job's run, and the job last: whoever sees the job can read its run."""
+    state, now = call.emulation.state, datetime.now(timezone.utc)
+    experiment = call.emulation.tracking.create_run(
+        key,
+        run_id=name,
+        experiment_name=job["experimentName"],
+        run_name=job["displayName"],
+        user=USER,
+        tags=described(job),
+        start_time_ms=int(now.timestamp() * 1000),
+    )
+    run = {
+        "experimentId": experiment,
+        "status": job["status"],
+        "createdTimeUtc": timestamp(now),
+        "startTimeUtc": None,
+        "endTimeUtc": None,
+        "error": None,
+        "warnings": None,
+        "logFiles": [],
+    }
+    state.put(_RUN, key.storage_key, name, "", run)
+    state.put(_KIND, key.storage_key, name, "", job)
+    return _found(call, key, name)
+
+
+def _get(call: Call) -> Response:
+    key = call.workspace
+    return json_response(_rendered(call, key, _found(call, key, call.params["job"])))
+
+
+def _list(call: Call) -> Response:
+    key, query = call.workspace, call.query
+    listed = [
+        document
+        for document in call.emulation.state.list(_KIND, key.storage_key)
+        if is_listed(document.body, query.get("listViewType"))
+        and query.get("jobType", document.body["jobType"]).lower()
+        == document.body["jobType"].lower()
+        and _has(document.body["tags"], query.get("tag"))
+        and _has(document.body["properties"], query.get("properties"))
+    ]
+    return page(call, listed, partial(_rendered, call, key))
+
+
+def _has(values: Mapping[str, Any], wanted: str | None) -> bool:
+    """Tell whether all wanted names are there, with their values where the query gives some."""
+    for term in filter(None, (wanted or "").split(",")):
+        name, given, value = term.partition("=")
+        if name not in values or (given and str(values[name]) != value):
+            return False
+    return True
+
+
+def _cancel(call: Call) -> Response:
+    """Ask a job to stop; the operation that is answered lasts until it has.
+
+    Raises:
+        ServiceError: 400 when the job has ended already.
+    """
+    key, name = call.workspace, call.params["job"]
+    _found(call, key, name)
+    if not call.emulation.jobs.cancel(key, name):
+        raise invalid(
+            f"The pipeline run {name} is in terminal status, it can't be canceled.",
+            "CancelPipelineRunInTerminalStatus",
+        )
+    return json_response(None, 202, begin_job_operation(call, key, "jc", name))
+
+
+def _delete(call: Call) -> Response:
+    """Forget a job that has ended; an unknown one is 204, as ARM has it.
+
+    Raises:
+        ServiceError: 400 when the job has not ended.
+    """
+    key, name, state = call.workspace, call.params["job"], call.emulation.state
+    document = state.get(_KIND, key.storage_key, name)
+    if document is None:
+        return Response(status_code=204)
+    if not JobStatus(document.body["status"]).is_terminal:
+        raise invalid(
+            f"The job {name} is in status {document.body['status']}, it can't be deleted. "
+            "Cancel it first.",
+            "DeleteJobInNonTerminalStatus",
+        )
+    state.delete(_KIND, key.storage_key, name)
+    state.delete(_RUN, key.storage_key, name)
+    return Response(status_code=202, headers=begin_job_operation(call, key, "jd", name))
+
+
+def _found(call: Call, key: WorkspaceKey, name: str) -> Document:
+    document = call.emulation.state.get(_KIND, key.storage_key, name)
+    if document is None:
+        raise job_not_found(name)
+    return document
+
+
+def _rendered(call: Call, key: WorkspaceKey, document: Document) -> dict[str, Any]:
+    emulation = call.emulation
+    properties = shown_job(
+        document.name,
+        document.body,
+        key,
+        region=emulation.settings.region,
+        studio=emulation.address,
+    )
+    # A job does not say who changed it.
+    data = {
+        "createdAt": timestamp(document.created),
+        "createdBy": USER,
+        "createdByType": "User",
+    }
+    return resource(key, f"jobs/{document.name}", properties, data)
+
+
+ROUTES: Final = (
+    *managed("GET", "/jobs", _list),
+    *managed("GET", "/jobs/{job}", _get),
+    *managed("PUT", "/jobs/{job}", _put),
+    *managed("DELETE", "/jobs/{job}", _delete),
+    *managed("POST", "/jobs/{job}/cancel", _cancel),
+    *_JOB_OPERATIONS,
+)

@@ -1,0 +1,95 @@
+"""Runtimes: what turns an environment asset into something a job's process can run in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import TextIO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvironmentSpec:
+    """Say what an environment version asks for, as its document does.
+
+    Args:
+        name: the environment's name.
+        version: its version.
+        conda_file: the conda file's text, YAML or JSON; None without one.
+        image: the base image; None without one.
+        build: the Docker build context; None without one.
+    """
+
+    name: str
+    version: str
+    conda_file: str | None = None
+    image: str | None = None
+    build: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interpreter:
+    """Say where an environment's programs are.
+
+    Args:
+        bin: the folder of `python` and the environment's other programs.
+        variables: what a process that runs in it needs to have set.
+        notes: in what it is not what was asked for, for people.
+    """
+
+    bin: Path
+    variables: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+class BuildError(Exception):
+    """Say why an environment cannot be had.
+
+    Args:
+        explanation: what its builder said, for people; may have many lines.
+    """
+
+    def __init__(self, explanation: str) -> None:
+        super().__init__(explanation)
+        self.explanation = explanation
+
+
+class Runtime(Protocol):
+    """Prepare environments; the methods may be called from any thread."""
+
+    def prepare(self, environment: EnvironmentSpec, log: TextIO) -> Interpreter:
+        """Build an environment, or find it built; blocks until it is there.
+
+        Args:
+            environment: what is asked for.
+            log: where the build tells what it does, line by line.
+
+        Raises:
+            BuildError: it cannot be had.
+        """
+
+    def close(self) -> None:
+        """End the builds that are under way; their callers get a BuildError."""
+
+
+def runtime_named(name: str, folder: Path) -> Runtime:
+    """Give the runtime that the emulator's settings name.
+
+    Args:
+        name: `venv` or `host`.
+        folder: where it may keep environments.
+
+    Raises:
+        ValueError: there is no runtime of that name.
+    """
+    from mlflow_azureml_backend.emulator.runtimes.host import HostRuntime
+    from mlflow_azureml_backend.emulator.runtimes.venv import VenvRuntime
+
+    if name == "venv":
+        return VenvRuntime(folder)
+    if name == "host":
+        return HostRuntime()
+    raise ValueError(f"There is no runtime '{name}'; there are 'venv' and 'host'.")

@@ -1,0 +1,123 @@
+"""What all tests share: a clean environment, no network but loopback, and one emulator a run."""
+
+from __future__ import annotations
+
+import os
+import socket
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from mlflow_azureml_backend.emulator.endpoint import Endpoint
+
+_FOREIGN = ("AZURE", "MLFLOW")
+_LOOPBACK = ("127.", "::1", "localhost")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Name a workspace of the emulator that no other test uses."""
+
+    subscription_id: str
+    resource_group: str
+    workspace_name: str
+    endpoint: Endpoint
+
+    @property
+    def arm_id(self) -> str:
+        return (
+            f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.MachineLearningServices/workspaces/{self.workspace_name}"
+        )
+
+
+def pytest_configure() -> None:
+    # Before any test module is imported: some packages read their variables at import.
+    for name in [name for name in os.environ if name.upper().startswith(_FOREIGN)]:
+        del os.environ[name]
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    _allow_loopback_alone()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def emulator_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keep every test away from the emulator of the person who runs the tests."""
+    root = tmp_path_factory.mktemp("emulator") / "root"
+    os.environ["MLFLOW_AZUREML_EMULATOR_ROOT"] = str(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def emulator(emulator_root: Path) -> Iterator[Endpoint]:
+    """Run one emulator for all tests; each test takes a `workspace` of its own."""
+    from mlflow_azureml_backend.emulator import lifecycle
+
+    endpoint = lifecycle.start(emulator_root, runtime="host", dwell_seconds=0, idle_seconds=3600)
+    try:
+        yield endpoint
+    finally:
+        lifecycle.stop(emulator_root)
+
+
+@pytest.fixture
+def workspace(emulator: Endpoint) -> Workspace:
+    """Create a fresh, isolated workspace."""
+    from mlflow_azureml_backend.emulator.administration import request
+
+    made = Workspace(
+        subscription_id=str(uuid.uuid4()),
+        resource_group="tests",
+        workspace_name=f"workspace-{uuid.uuid4().hex[:8]}",
+        endpoint=emulator,
+    )
+    path = f"{made.subscription_id}/{made.resource_group}/{made.workspace_name}"
+    request(emulator, "PUT", f"/_emulator/workspaces/{path}")
+    return made
+
+
+@pytest.fixture
+def signed_in(emulator: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Endpoint:
+    """Set what `mlflow-azureml emulator env` prints, so that clients find the emulator as Azure."""
+    from mlflow_azureml_backend.emulator import lifecycle
+
+    for name, value in lifecycle.environment(emulator).items():
+        monkeypatch.setenv(name, value)
+    return emulator
+
+
+def _allow_loopback_alone() -> None:
+    """Let no test reach a real network: what a test needs from there, it must bring along."""
+    connect, connect_ex, resolve = (
+        socket.socket.connect,
+        socket.socket.connect_ex,
+        socket.getaddrinfo,
+    )
+
+    def refuse(host: Any) -> None:
+        if not str(host).startswith(_LOOPBACK):
+            raise PermissionError(f"A test tried to reach {host}.")
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        if self.family in {socket.AF_INET, socket.AF_INET6}:
+            refuse(address[0])
+        connect(self, address)
+
+    def guarded_connect_ex(self: socket.socket, address: Any) -> int:
+        if self.family in {socket.AF_INET, socket.AF_INET6}:
+            refuse(address[0])
+        return connect_ex(self, address)
+
+    def guarded_resolve(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if host:
+            refuse(host.decode() if isinstance(host, bytes) else host)
+        return resolve(host, *args, **kwargs)
+
+    socket.socket.connect = guarded_connect  # type: ignore[method-assign]
+    socket.socket.connect_ex = guarded_connect_ex  # type: ignore[method-assign]
+    socket.getaddrinfo = guarded_resolve
