@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
@@ -13,7 +14,7 @@ import mlflow
 from mlflow.projects.backend.abstract_backend import AbstractBackend
 
 from mlflow_azureml_backend.config import locate_workspace, read_backend_config
-from mlflow_azureml_backend.errors import AzureMLBackendError, JobFailedError
+from mlflow_azureml_backend.errors import JobFailedError, WorkspaceError
 from mlflow_azureml_backend.project.config_files import read_config_files
 from mlflow_azureml_backend.project.loader import read_project
 from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun, display_for
@@ -106,10 +107,14 @@ class AzureMLProjectBackend(AbstractBackend):
         _announce(display, spec, workspace)
         try:
             handle = workspace.submit(spec, name=job_name)
+            session.submitted(handle)
         except BaseException as error:
+            # Whoever sees an error, or pressed Ctrl-C, must not pay for a job: by its name it can
+            # be cancelled even if the answer to its submission never came.
+            with contextlib.suppress(WorkspaceError):
+                workspace.cancel(job_name)
             session.failed_to_submit(str(error) or type(error).__name__)
             raise
-        session.submitted(handle)
         _announce_job(display, handle, session.run_id)
         run = AzureMLSubmittedRun(
             workspace, handle, session, display=display, queue_timeout=config.queue_timeout
@@ -176,5 +181,3 @@ def _announce_job(display: Display, handle: JobHandle, run_id: str) -> None:
     if handle.studio_url:
         display.note(f"Link         {handle.studio_url}")
 
-
-__all__ = ["AzureMLBackendError", "AzureMLProjectBackend", "new_job_name"]

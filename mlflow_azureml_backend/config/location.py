@@ -21,6 +21,9 @@ _VARIABLES = (
     ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "AZURE_WORKSPACE_NAME"),
 )
 
+# Where azure-ai-ml looks in a folder.
+_CONFIG_FILES = ("config.json", ".azureml/config.json")
+
 _HOW = (
     'Name it in the backend config: {"workspace": {"subscription_id": …, "resource_group": …, '
     '"workspace_name": …}}, a path to an Azure ML config.json, or "emulator" to run offline. '
@@ -52,7 +55,7 @@ def locate_workspace(
     if named == "emulator":
         return EMULATOR
     if named is not None:
-        return WorkspaceRef.find_in(named) or _from_file(_relative_to(project_root, named))
+        return WorkspaceRef.find_in(named) or _from_file(_file_named(named, project_root))
     found = WorkspaceRef.find_in(tracking_uri) if tracking_uri.startswith("azureml:") else None
     found = found or _from_variables(environ) or _from_config_file_upward(project_root)
     if found is None:
@@ -73,17 +76,20 @@ def _from_variables(environ: Mapping[str, str]) -> WorkspaceRef | None:
 
 def _from_config_file_upward(project_root: Path) -> WorkspaceRef | None:
     for folder in (project_root, *project_root.parents):
-        for candidate in (folder / "config.json", folder / ".azureml" / "config.json"):
+        for candidate in (folder / name for name in _CONFIG_FILES):
             if candidate.is_file() and (found := _workspace_in(_load(candidate))):
                 return found
     return None
 
 
-def _relative_to(project_root: Path, named: str) -> Path:
+def _file_named(named: str, project_root: Path) -> Path:
+    """Find a file, or a folder's config file, from the working directory or from the project."""
     path = Path(named).expanduser()
-    if path.is_dir():
-        path = path / "config.json"
-    return path if path.is_file() else project_root / path
+    for base in (path, project_root / path):
+        for candidate in (base, *(base / name for name in _CONFIG_FILES)):
+            if candidate.is_file():
+                return candidate
+    return project_root / path
 
 
 def _from_file(path: Path) -> WorkspaceRef:
@@ -100,7 +106,7 @@ def _from_file(path: Path) -> WorkspaceRef:
 
 def _load(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise ConfigError(f"The workspace file {path} cannot be read: {error}.") from error
 

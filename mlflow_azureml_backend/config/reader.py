@@ -104,6 +104,8 @@ def _problems(error: ValidationError) -> Iterable[str]:
             either_form = finding["loc"][-1] == "<text>" and finding["type"] == "string_type"
             either = " or an object" if either_form else ""
             text = f"{wanted}{either}, got {_shown(finding['input'])}"
+            if finding["loc"][2:] == ("[key]",):  # pydantic's mark for the key itself
+                location, text = location[:-2], f"a key {text}"
         yield f"{'.'.join(location)}: {text}"
 
 

@@ -41,7 +41,8 @@ def running(root: Path | None = None) -> Endpoint | None:
         health = request(endpoint, "GET", HEALTH_PATH)
     except EmulatorError:
         return None
-    return endpoint if health == {**health, "product": PRODUCT, "pid": endpoint.pid} else None
+    answering = health.get("product"), health.get("pid")
+    return endpoint if answering == (PRODUCT, endpoint.pid) else None
 
 
 def status(endpoint: Endpoint) -> dict[str, Any]:

@@ -43,7 +43,7 @@ def stage(
         BlobError: 400 Md5Mismatch.
     """
     block = _block(files, address, block_id)
-    with files.spooled(address, pieces) as spool:
+    with files.spooled(pieces) as spool:
         verify_md5(content_md5, spool.md5)
         block.parent.mkdir(parents=True, exist_ok=True)
         spool.file.replace(block)

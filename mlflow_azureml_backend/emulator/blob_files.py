@@ -14,12 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from mlflow_azureml_backend.emulator.blob_index import BlobIndex, Record
-from mlflow_azureml_backend.emulator.blob_info import (
-    BlobAddress,
-    BlobInfo,
-    container_folder,
-    described,
-)
+from mlflow_azureml_backend.emulator.blob_info import BlobAddress, BlobInfo, described
 from mlflow_azureml_backend.emulator.errors import BlobError
 
 if TYPE_CHECKING:
@@ -56,7 +51,12 @@ class BlobFiles:
     def __init__(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self.root = root
+        self._incoming = root / ".incoming"  # no account can be called so
         self.index = BlobIndex(root / "index.db")
+
+    def discard_unfinished(self) -> None:
+        """Remove what an emulator that was killed had received of blobs; while none runs."""
+        shutil.rmtree(self._incoming, ignore_errors=True)
 
     def put(
         self,
@@ -84,7 +84,7 @@ class BlobFiles:
             BlobError: 400 Md5Mismatch.
         """
         file = address.file(self.root)
-        with self.spooled(address, pieces) as spool:
+        with self.spooled(pieces) as spool:
             verify_md5(content_md5, spool.md5)
             with self.index.transaction():
                 self.index.add_container(address.account, address.container, time.time())
@@ -93,7 +93,7 @@ class BlobFiles:
                 if not append:
                     content = {"Content-MD5": spool.md5, **content}
                 self._record(address, content, metadata or {}, append=append)
-                file.parent.mkdir(exist_ok=True)
+                file.parent.mkdir(parents=True, exist_ok=True)
                 spool.file.replace(file)
                 return self._existing(address)
 
@@ -144,7 +144,7 @@ class BlobFiles:
         Raises:
             BlobError: 404 BlobNotFound, or 400 Md5Mismatch.
         """
-        with self.spooled(address, pieces) as spool, self.index.transaction():
+        with self.spooled(pieces) as spool, self.index.transaction():
             verify_md5(content_md5, spool.md5)
             known = self._existing(address)
             check(known, spool.file.stat().st_size)
@@ -180,11 +180,10 @@ class BlobFiles:
             return self.index.delete(address.account, address.container, address.name)
 
     @contextmanager
-    def spooled(self, address: BlobAddress, pieces: Iterable[bytes]) -> Iterator[Spool]:
-        """Hold bytes in a file beside the blobs of a container; it is gone afterwards."""
-        folder = container_folder(self.root, address.account, address.container)
-        folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=folder, prefix="incoming-")
+    def spooled(self, pieces: Iterable[bytes]) -> Iterator[Spool]:
+        """Hold bytes in a file on the blobs' file system; it is gone afterwards."""
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=self._incoming)
         file = Path(name)
         try:
             digest = hashlib.md5(usedforsecurity=False)

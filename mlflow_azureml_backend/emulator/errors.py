@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timezone
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
@@ -132,7 +133,7 @@ class BlobError(Exception):
             "x-ms-request-id": request_id,
             **self.headers,
         }
-        if head:
+        if head or self.status == HTTPStatus.NOT_MODIFIED:
             return Response(status_code=self.status, headers=headers)
         time = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f0Z")
         details = "".join(f"<{name}>{escape(text)}</{name}>" for name, text in self.details.items())

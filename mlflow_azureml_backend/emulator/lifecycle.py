@@ -174,7 +174,7 @@ def _answering(root: Path, process: Popen[bytes], seconds: float) -> Endpoint:
     deadline = time.monotonic() + seconds
     while process.poll() is None:
         found = running(root)
-        if found is not None and found.pid == process.pid:
+        if found is not None:
             return found
         if time.monotonic() > deadline:
             process.terminate()

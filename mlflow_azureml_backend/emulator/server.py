@@ -165,6 +165,7 @@ def _built(
     stack.callback(state.close)
     blobs = BlobStore(settings.root / "blobs", lambda name: identity.derived_key(f"blob:{name}"))
     stack.callback(blobs.close)
+    blobs.files.discard_unfinished()
     tracking = Tracking(root=settings.root / "tracking", region=settings.region, blobs=blobs)
     stack.callback(tracking.close)
     emulation = Emulation(

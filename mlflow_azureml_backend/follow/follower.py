@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol
 
 from mlflow_azureml_backend.errors import FollowError, WorkspaceError
@@ -20,6 +21,7 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
 _GROWTH = 1.3
 _LOST_CONTACT_SECONDS = 600.0
+_FRACTION = re.compile(r"\.\d+")
 
 
 class JobService(Protocol):
@@ -47,6 +49,7 @@ class Follower:
         display: Where its lines go.
         queue_timeout: Seconds after which a job that has not started is cancelled, or None.
         pause: Waits so many seconds; the hook for tests that must not sleep.
+        clock: Tells the seconds that pass, for those tests as well.
     """
 
     def __init__(
@@ -57,15 +60,17 @@ class Follower:
         *,
         queue_timeout: float | None = None,
         pause: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._service = service
         self._job_name = job_name
         self._display = display
         self._queue_timeout = queue_timeout
         self._pause = pause
+        self._clock = clock
         self._files: dict[str, LogFile] = {}
         self._status: JobStatus | None = None
-        self._started = time.monotonic()
+        self._started = clock()
         self._cancelled = False
 
     def follow(self, on_look: Callable[[JobDetails], None]) -> RunOutcome:
@@ -81,7 +86,7 @@ class Follower:
             FollowError: No look has succeeded for ten minutes; the job goes on.
         """
         pause = FIRST_PAUSE
-        last_success = time.monotonic()
+        last_success = self._clock()
         while True:
             try:
                 details = self._service.details(self._job_name)
@@ -91,11 +96,11 @@ class Follower:
                     return self._finish(details, on_look)
                 on_look(details)
                 self._enforce_queue_timeout(details.status)
-                last_success = time.monotonic()
+                last_success = self._clock()
             except WorkspaceError as error:
                 # An expired SAS, a throttled or lost connection: the next look starts anew, and
                 # reads on from the byte where this one stopped.
-                if time.monotonic() - last_success > _LOST_CONTACT_SECONDS:
+                if self._clock() - last_success > _LOST_CONTACT_SECONDS:
                     minutes = _LOST_CONTACT_SECONDS / 60
                     raise FollowError(
                         f"No contact with job '{self._job_name}' for {minutes:.0f} minutes; it may "
@@ -131,7 +136,7 @@ class Follower:
         if details.status is not self._status:
             self._status = details.status
             if not details.status.is_terminal:
-                self._display.status(details.status, time.monotonic() - self._started)
+                self._display.status(details.status, self._clock() - self._started)
 
     def _show_new_lines(self, details: JobDetails) -> bool:
         before = sum(file.offset for file in self._files.values())
@@ -159,7 +164,7 @@ class Follower:
                 self._display.line(line, rank=rank)
 
     def _enforce_queue_timeout(self, status: JobStatus) -> None:
-        waited = time.monotonic() - self._started
+        waited = self._clock() - self._started
         if (
             self._queue_timeout is None
             or self._cancelled
@@ -167,24 +172,26 @@ class Follower:
             or waited < self._queue_timeout
         ):
             return
+        # A request that fails is made again at the next look: the job must not start after all.
+        self._service.cancel(self._job_name)
         self._cancelled = True
         self._display.note(
             f"The job has not started within {self._queue_timeout:.0f} seconds (queue_timeout): "
-            "cancelling it."
+            "it is being cancelled."
         )
-        self._service.cancel(self._job_name)
 
 
 def _seconds_between(start: str | None, end: str | None) -> float | None:
     if not start or not end:
         return None
-    return (_instant(end) - _instant(start)).total_seconds()
+    try:
+        return (_instant(end) - _instant(start)).total_seconds()
+    except ValueError:  # a duration is not worth the end of a run
+        return None
 
 
 def _instant(text: str) -> datetime:
     """Read the service's timestamps, which have seven digits of a second."""
-    whole, _, rest = text.replace("Z", "+00:00").partition(".")
-    if not rest:
-        return datetime.fromisoformat(whole)
-    fraction, sign, zone = rest.partition("+")
-    return datetime.fromisoformat(f"{whole}.{fraction[:6]:0<6}{sign}{zone}")
+    six_digits = _FRACTION.sub(lambda match: f"{match[0][:7]:0<7}", text.replace("Z", "+00:00"))
+    instant = datetime.fromisoformat(six_digits)
+    return instant if instant.tzinfo else instant.replace(tzinfo=timezone.utc)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 _REQUIREMENTS_FILE = "requirements.txt"
+
+# As pip reads a line of a requirements file: a comment, and the option that names another file.
+_COMMENT = re.compile(r"(^|\s+)#.*$")
+_INCLUDE = re.compile(r"(?:-r\s*|--requirement(?:\s+|\s*=\s*))(?P<file>\S.*)")
+_VERSION = re.compile(r"\d+(\.\d+)*")
 
 
 def read_environment(root: Path, project: Any, *, environ: Mapping[str, str]) -> ProjectEnvironment:
@@ -98,10 +104,12 @@ def _python(content: Any, path: Path, root: Path, file: str) -> ProjectEnvironme
             f'{path}: python must be text: write python: "{python}" in quotes, or YAML reads '
             "3.10 as 3.1."
         )
+    if python is not None and not _VERSION.fullmatch(str(python)):
+        raise EnvironmentSpecError(f'{path}: python must be a version such as "3.10".')
     return ProjectEnvironment(
         kind=EnvironmentKind.PYTHON,
         file=file,
-        python=str(python) if python else None,
+        python=None if python is None else str(python),
         requirements=tuple(_inlined(lines, path.parent, root)),
     )
 
@@ -114,12 +122,17 @@ def _docker(docker_env: Mapping[str, Any], environ: Mapping[str, str]) -> Projec
         )
     variables: list[tuple[str, str]] = []
     for item in docker_env.get("environment") or []:
-        if isinstance(item, str):
-            if item in environ:
-                variables.append((item, environ[item]))
-        else:
-            name, value = item
-            variables.append((str(name), str(value)))
+        match item:
+            case str():
+                if item in environ:
+                    variables.append((item, environ[item]))
+            case [name, value]:
+                variables.append((str(name), str(value)))
+            case _:
+                raise EnvironmentSpecError(
+                    "MLproject: docker_env.environment must list names to copy and [name, value] "
+                    f"pairs, got {item!r}."
+                )
     return ProjectEnvironment(
         kind=EnvironmentKind.DOCKER, image=str(docker_env["image"]), variables=tuple(variables)
     )
@@ -130,20 +143,20 @@ def _inlined(
 ) -> Iterator[str]:
     """Replace every `-r file` by its lines; pip reads it relative to the file that names it."""
     for raw in lines:
-        line = raw.strip()
-        if not line or line.startswith("#"):
+        line = _COMMENT.sub("", raw).strip()
+        if not line:
             continue
-        option, _, name = line.replace("=", " ", 1).partition(" ")
-        if option not in {"-r", "--requirement"}:
+        include = _INCLUDE.fullmatch(line)
+        if include is None:
             yield line
             continue
-        path = (base / name.strip()).resolve()
+        path = (base / include["file"]).resolve()
         if not _inside(path, root):
             raise EnvironmentSpecError(f"{base}: `{line}` names a file outside the project.")
         if path in seen:
             raise EnvironmentSpecError(f"{path}: requirement files include each other.")
         try:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise EnvironmentSpecError(f"`{line}`: {path} cannot be read: {error}.") from error
         joined = text.replace("\\\n", " ")

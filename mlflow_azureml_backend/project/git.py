@@ -10,7 +10,7 @@ from mlflow_azureml_backend.project.spec import GitSource
 if TYPE_CHECKING:
     from pathlib import Path
 
-_CREDENTIALS = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^/@\s]+@", re.IGNORECASE)
+_CREDENTIALS = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^/?#\s]+@", re.IGNORECASE)
 
 
 def without_credentials(text: str) -> str:

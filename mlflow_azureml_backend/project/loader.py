@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import os
 import shlex
+import tempfile
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from mlflow.exceptions import MlflowException
-from mlflow.projects.utils import _fetch_project, _is_local_uri, load_project
+from mlflow.projects.utils import (
+    _fetch_git_repo,
+    _fetch_project,
+    _is_local_uri,
+    _parse_file_uri,
+    _parse_subdirectory,
+    load_project,
+)
 
 from mlflow_azureml_backend.errors import ProjectError
 from mlflow_azureml_backend.project.environment_files import read_environment
@@ -43,8 +51,9 @@ def read_project(
         environ: Where docker_env's copied variables come from; default: this process.
 
     Raises:
-        ProjectError: Nothing could be fetched, or the MLproject, entry point or values are wrong.
-        EnvironmentSpecError: The environment file is missing or unreadable.
+        ProjectError: Nothing could be fetched, or the MLproject, the files that it names, the
+            entry point or the values are wrong.
+        EnvironmentSpecError: The environment file is unreadable or wrong.
     """
     root = _fetch(uri, version)
     check_mlproject(root)
@@ -56,7 +65,7 @@ def read_project(
     entry = _entry_point(project, root, entry_point)
     _check_values(entry, values)
     return ProjectSpec(
-        name=project.name,
+        name=None if project.name is None else str(project.name),
         root=root,
         uri=without_credentials(uri),
         version=version,
@@ -74,9 +83,16 @@ def _fetch(uri: str, version: str | None) -> Path:
         raise ProjectError("No project is named: give a folder, a zip file or a git URI.")
     shown = without_credentials(uri)
     try:
-        root = Path(_fetch_project(uri, version))
+        location, subdirectory = _parse_subdirectory(uri)
+        if _is_bare_repository(Path(_parse_file_uri(location))):
+            # MLflow takes every folder of this machine for the project itself.
+            folder = tempfile.mkdtemp()
+            _fetch_git_repo(location, version, folder)
+            root = Path(_fetch_project(f"{folder}#{subdirectory}"))
+        else:
+            root = Path(_fetch_project(uri, version))
     except MlflowException as error:
-        raise ProjectError(f"Project {shown}: {error.message}") from error
+        raise ProjectError(f"Project {shown}: {without_credentials(error.message)}") from error
     except Exception as error:
         # GitPython, zipfile and requests each have their own tree; a user has one question.
         reason = without_credentials(" ".join(str(getattr(error, "stderr", "") or error).split()))
@@ -94,8 +110,13 @@ def _fetch(uri: str, version: str | None) -> Path:
     return root.resolve()
 
 
+def _is_bare_repository(path: Path) -> bool:
+    return (path / "HEAD").is_file() and (path / "objects").is_dir() and (path / "refs").is_dir()
+
+
 def _entry_point(project: Any, root: Path, name: str) -> EntryPoint:
-    declared = project._entry_points or {}  # noqa: SLF001  # MLflow keeps the table there
+    table = project._entry_points or {}  # noqa: SLF001  # MLflow keeps the table there
+    declared = {str(key): entry for key, entry in table.items()}  # YAML may read a name as a number
     if name in declared:
         entry = declared[name]
         parameters = tuple(

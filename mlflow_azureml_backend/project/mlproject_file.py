@@ -14,6 +14,9 @@ from mlflow_azureml_backend.errors import ProjectError
 if TYPE_CHECKING:
     from pathlib import Path
 
+_MAPPINGS = ("docker_env", "databricks_spark_job")
+_TEXTS = ("conda_env", "python_env")
+
 
 def check_mlproject(root: Path) -> None:
     """Say what is wrong with the MLproject file of a folder, if it has one.
@@ -32,6 +35,12 @@ def _check(path: Path) -> None:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ProjectError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
     _expect_mapping(content, path, "the file")
+    for key in _MAPPINGS:
+        if content.get(key) is not None:
+            _expect_mapping(content[key], path, key)
+    for key in _TEXTS:
+        if not isinstance(content.get(key, ""), str | None):
+            raise ProjectError(f"{path}: {key} must be text: the path of a file.")
     entries = content.get("entry_points", {})
     _expect_mapping(entries, path, "entry_points")
     for name, entry in entries.items():

@@ -1,20 +1,23 @@
 """The command line of a job, from an entry point's template and the user's values.
 
-The result equals MLflow's own `EntryPoint.compute_command` on a POSIX client, with two deliberate
+The result equals MLflow's own `EntryPoint.compute_command` on a POSIX client, with these deliberate
 differences: quoting is POSIX whatever the client's operating system is, because the job runs on
-Linux; and a value can never become an Azure ML expression (`${{…}}`).
+Linux; a value can never become an Azure ML expression (`${{…}}`); a `float` must be a number; and
+a placeholder is a parameter's whole name, so that `{a.b}` never reaches into Python objects.
 """
 
 from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING
+from string import Formatter
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from mlflow_azureml_backend.errors import ProjectError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from mlflow_azureml_backend.project import EntryPoint, Parameter
 
@@ -22,8 +25,15 @@ if TYPE_CHECKING:
 # azure-ai-ml rewrites to it in every command.
 _EXPRESSIONS = re.compile(r"\$(?=\{\{)|\{(?=(?:inputs|outputs|search_space)\.)")
 
-# The test MLflow itself makes of a `uri` parameter (mlflow.utils.data_utils.is_uri).
-_URI = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
+
+class _Template(Formatter):
+    """`str.format` whose placeholders are looked up by their whole text."""
+
+    def get_field(
+        self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[Any, str]:
+        del args
+        return kwargs[field_name], field_name
 
 
 def resolve_parameters(
@@ -58,10 +68,10 @@ def render_command(entry_point: EntryPoint, values: Mapping[str, str]) -> str:
     """
     declared, extra = resolve_parameters(entry_point, values)
     try:
-        command = entry_point.command.format(
-            **{name: shell_quote(value) for name, value in declared.items()}
+        command = _Template().vformat(
+            entry_point.command, (), {name: shell_quote(value) for name, value in declared.items()}
         )
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
+    except (KeyError, ValueError) as error:
         reason = (
             f"{{{error.args[0]}}} is not a declared parameter"
             if isinstance(error, KeyError)
@@ -85,7 +95,7 @@ def shell_quote(text: str) -> str:
 
 
 def _checked(parameter: Parameter, value: str) -> str:
-    if parameter.type == "uri" and not _URI.match(value):
+    if parameter.type == "uri" and not _is_uri(value):
         raise ProjectError(f"Parameter '{parameter.name}' must be a URI, got {value!r}.")
     if parameter.type == "float":
         try:
@@ -95,3 +105,11 @@ def _checked(parameter: Parameter, value: str) -> str:
                 f"Parameter '{parameter.name}' must be a number (its type is float), got {value!r}."
             ) from error
     return value
+
+
+def _is_uri(value: str) -> bool:
+    """Tell what MLflow's own test tells (`mlflow.utils.data_utils.is_uri`)."""
+    try:
+        return bool(urlsplit(value).scheme)
+    except ValueError:  # "Invalid IPv6 URL"
+        return False

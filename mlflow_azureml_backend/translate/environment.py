@@ -6,18 +6,18 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.config.schema import EnvironmentConfig
-from mlflow_azureml_backend.errors import ConfigError, EnvironmentSpecError
+from mlflow_azureml_backend.errors import ConfigError
 from mlflow_azureml_backend.job import EnvironmentSpec
 from mlflow_azureml_backend.project import EnvironmentKind, ProjectEnvironment
+from mlflow_azureml_backend.translate.conda_spec import as_requirement, package_of
 from mlflow_azureml_backend.translate.injection import injected_requirements
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 # Azure ML's own base image for CPU training, the one its samples build conda files on.
 DEFAULT_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 
-_CONDA_SPEC = re.compile(r"^(?:[\w./-]+::)?(?P<name>[\w.-]+)\s*(?P<version>.*)$")
 _REFERENCE = re.compile(r"^azureml:(//registries/.+|[^/:@]+(:[^/:@]+|@[^/:@]+))$")
 
 
@@ -63,7 +63,7 @@ def environment_from_project(
     else:
         python = environment.python or client_python
         added = injected_requirements(
-            environment.requirements, python=python, client_mlflow=client_mlflow
+            [f"python=={python}.*", *environment.requirements], client_mlflow=client_mlflow
         )
         conda = {
             "channels": ["conda-forge"],
@@ -82,39 +82,13 @@ def _with_injection(conda: Mapping[str, Any], client_mlflow: str) -> dict[str, A
     specs = [item for item in dependencies if isinstance(item, str)]
     pip_lines = [line for item in dependencies if isinstance(item, dict) for line in item["pip"]]
     added = injected_requirements(
-        [*map(_as_pip, specs), *pip_lines],
-        python=_python_of(specs),
-        client_mlflow=client_mlflow,
+        [*map(as_requirement, specs), *pip_lines], client_mlflow=client_mlflow
     )
     if not added:
         return dict(conda)
-    if not any(_CONDA_SPEC.match(spec)["name"] == "pip" for spec in specs):  # type: ignore[index]
+    if "pip" not in map(package_of, specs):
         dependencies.append("pip")
     sections = [item for item in dependencies if isinstance(item, dict)]
     dependencies = [item for item in dependencies if not isinstance(item, dict)]
     merged = [line for section in sections for line in section["pip"]]
     return {**conda, "dependencies": [*dependencies, {"pip": [*merged, *added]}]}
-
-
-def _as_pip(spec: str) -> str:
-    """Spell a conda spec as a pip requirement, near enough to read its version bounds."""
-    match = _CONDA_SPEC.match(spec)
-    if match is None:
-        raise EnvironmentSpecError(f"conda file: {spec!r} is no conda dependency.")
-    version = match["version"].strip()
-    if not version:
-        return match["name"]
-    # conda's `=1.2` is a prefix; a build string may follow the version.
-    if version.startswith("=") and not version.startswith("=="):
-        number = version[1:].split("=")[0]
-        return f"{match['name']}=={number.removesuffix('.*').removesuffix('*')}.*"
-    return f"{match['name']}{version.split(' ')[0]}"
-
-
-def _python_of(specs: Sequence[str]) -> str | None:
-    for spec in specs:
-        match = _CONDA_SPEC.match(spec)
-        if match and match["name"] == "python":
-            digits = re.search(r"(?:^|[^<!\d.])=*\s*(\d+\.\d+)", match["version"].replace("<", "!"))
-            return digits[1] if digits else None
-    return None

@@ -17,7 +17,7 @@ from mlflow_azureml_backend.errors import EnvironmentSpecError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from packaging.specifiers import SpecifierSet
+    from packaging.specifiers import Specifier, SpecifierSet
 
 PLUGIN = "azureml-mlflow"
 PLUGIN_VERSION = "1.62.0.post6"
@@ -33,14 +33,11 @@ _FIRST_ON_SKINNY = Version("2.15.0")
 _MLFLOW_PACKAGES = ("mlflow", "mlflow-skinny")
 
 
-def injected_requirements(
-    requirements: Sequence[str], *, python: str | None, client_mlflow: str
-) -> list[str]:
+def injected_requirements(requirements: Sequence[str], *, client_mlflow: str) -> list[str]:
     """List the pip requirements to add to an environment.
 
     Args:
-        requirements: What the environment already asks for, as pip requirement lines.
-        python: The environment's Python version, or None when it names none.
+        requirements: What the environment asks for, `python` included, as pip requirement lines.
         client_mlflow: Version of MLflow on this machine, for a project that names no MLflow.
 
     Raises:
@@ -49,69 +46,71 @@ def injected_requirements(
     wanted = _by_name(requirements)
     if PLUGIN in wanted:
         return []
-    if python and _is_older(python):
+    python = wanted.get("python")
+    if python is not None and _is_older(python):
         raise EnvironmentSpecError(
-            f"The environment's Python is {python}, and {PLUGIN} {PLUGIN_VERSION} needs "
-            f"{OLDEST_PYTHON} or newer. Raise it, or name {PLUGIN} in the environment yourself."
+            f"The environment asks for python{python}, and {PLUGIN} {PLUGIN_VERSION}, by which a "
+            f"job logs to the workspace, needs {OLDEST_PYTHON} or newer. Raise it, or name "
+            f"{PLUGIN} in the environment yourself."
         )
-    named = [wanted[name] for name in _MLFLOW_PACKAGES if name in wanted]
+    named = [name for name in _MLFLOW_PACKAGES if name in wanted]
+    for name in named:
+        _check_reachable(name, wanted[name])
+    plugin = f"{PLUGIN}=={PLUGIN_VERSION}"
     if not named:
         newest = min(Version(client_mlflow), NEWEST_MLFLOW)
-        return [f"mlflow=={newest}", *_beside(newest), f"{PLUGIN}=={PLUGIN_VERSION}"]
-    for specifier in named:
-        _check_reachable(specifier)
-    added = [f"{PLUGIN}=={PLUGIN_VERSION}"]
-    mlflow = wanted.get("mlflow")
-    if mlflow is not None and "mlflow-skinny" not in wanted and not mlflow.contains(NEWEST_MLFLOW):
-        pin = _exact(mlflow)
-        if pin is not None:
-            added = [*_beside(pin), *added]
-        elif not mlflow.contains(_FIRST_ON_SKINNY) and _only_below(mlflow, _FIRST_ON_SKINNY):
-            added = [f"mlflow-skinny{mlflow}", *added]
-    return added
+        beside = [f"mlflow-skinny=={newest}"] if newest < _FIRST_ON_SKINNY else []
+        return [f"mlflow=={newest}", *beside, plugin]
+    if "mlflow-skinny" not in wanted and _ends_before_skinny(wanted["mlflow"]):
+        return [f"mlflow-skinny{wanted['mlflow']}", plugin]
+    return [plugin]
 
 
 def _by_name(lines: Sequence[str]) -> dict[str, SpecifierSet]:
     found: dict[str, SpecifierSet] = {}
     for line in lines:
+        # `===` compares as text; the bound it means is that of `==`.
+        text = line.split(" --hash", 1)[0].split(" #", 1)[0].replace("===", "==").strip()
         try:
-            requirement = Requirement(line.split(" --hash", 1)[0].split(" #", 1)[0].strip())
+            requirement = Requirement(text)
         except InvalidRequirement:  # an option, a path or a URL: pip's business
             continue
         found[canonicalize_name(requirement.name)] = requirement.specifier
     return found
 
 
-def _is_older(python: str) -> bool:
-    digits = python.split(".")
-    return Version(".".join(digits[:2])) < OLDEST_PYTHON if len(digits) > 1 else False
+def _is_older(python: SpecifierSet) -> bool:
+    """Tell whether no Python that the plugin needs is asked for."""
+    for part in python:
+        release = _version(part).release[: -1 if part.operator == "~=" else None]
+        if part.operator == "<" and release <= OLDEST_PYTHON.release:
+            return True
+        # `3` or `3.*` say less than `3.8` does: compare what is said.
+        prefix = part.operator in {"==", "<=", "~="}
+        if prefix and release < OLDEST_PYTHON.release[: len(release)]:
+            return True
+    return False
 
 
-def _beside(mlflow: Version) -> list[str]:
-    return [f"mlflow-skinny=={mlflow}"] if mlflow < _FIRST_ON_SKINNY else []
-
-
-def _exact(specifier: SpecifierSet) -> Version | None:
-    for part in specifier:
-        if part.operator in {"==", "==="} and not part.version.endswith(".*"):
-            return Version(part.version)
-    return None
-
-
-def _only_below(specifier: SpecifierSet, bound: Version) -> bool:
-    return any(
-        part.operator in {"<", "<=", "=="} and Version(part.version.removesuffix(".*")) <= bound
-        for part in specifier
+def _ends_before_skinny(mlflow: SpecifierSet) -> bool:
+    """Tell whether every MLflow asked for is one that does not depend on mlflow-skinny."""
+    return not mlflow.contains(_FIRST_ON_SKINNY) and any(
+        part.operator in {"<", "<=", "==", "~="} and _version(part) <= _FIRST_ON_SKINNY
+        for part in mlflow
     )
 
 
-def _check_reachable(specifier: SpecifierSet) -> None:
+def _check_reachable(name: str, specifier: SpecifierSet) -> None:
     for part in specifier:
-        version = Version(part.version.removesuffix(".*"))
+        version = _version(part)
         beyond = version > NEWEST_MLFLOW or (part.operator == ">" and version == NEWEST_MLFLOW)
-        if part.operator in {"==", "===", ">=", ">", "~="} and beyond:
+        if part.operator in {"==", ">=", ">", "~="} and beyond:
             raise EnvironmentSpecError(
-                f"The environment asks for mlflow{part}, and {PLUGIN} {PLUGIN_VERSION}, by which a "
+                f"The environment asks for {name}{part}, and {PLUGIN} {PLUGIN_VERSION}, by which a "
                 f"job logs to the workspace, works with mlflow up to {NEWEST_MLFLOW}. Pin "
-                f"mlflow<={NEWEST_MLFLOW} in the project's environment."
+                f"{name}<={NEWEST_MLFLOW} in the project's environment."
             )
+
+
+def _version(part: Specifier) -> Version:
+    return Version(part.version.removesuffix(".*"))

@@ -1,0 +1,242 @@
+"""A backend config becomes frozen types, or one message that says all that is wrong with it."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from mlflow_azureml_backend.config import BackendConfig, read_backend_config
+from mlflow_azureml_backend.config.schema import EnvironmentConfig, WorkspaceConfig
+from mlflow_azureml_backend.errors import ConfigError
+
+INLINE = {"subscription_id": "s", "resource_group": "g", "workspace_name": "w"}
+
+
+def read(raw):
+    return read_backend_config(raw)[0]
+
+
+def refused(raw):
+    with pytest.raises(ConfigError) as caught:
+        read_backend_config(raw)
+    return str(caught.value)
+
+
+def test_an_empty_config_is_all_defaults():
+    config = read({})
+    assert config == BackendConfig()
+    assert config.stream
+    assert config.compute is config.workspace is config.environment is config.queue_timeout is None
+    assert config.tags == config.environment_variables == {}
+
+
+def test_every_key_is_read():
+    raw = {
+        "workspace": INLINE,
+        "compute": "cpu",
+        "environment": {"image": "i", "conda_file": {"dependencies": []}},
+        "environment_variables": {"A": "1"},
+        "experiment_name": "e",
+        "display_name": "d",
+        "description": "t",
+        "tags": {"k": "v"},
+        "stream": False,
+        "queue_timeout": 60,
+    }
+    config = read(raw)
+    assert config.model_dump() == raw
+    assert set(raw) == set(BackendConfig.model_fields)
+    assert isinstance(config.workspace, WorkspaceConfig)
+    assert isinstance(config.environment, EnvironmentConfig)
+
+
+@pytest.mark.parametrize("section", ["tags", "environment_variables"])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("x", "x"),
+        ("", ""),
+        (1, "1"),
+        (-1.5, "-1.5"),
+        (1e100, "1e+100"),
+        (0, "0"),
+        (True, "true"),
+        (False, "false"),
+        (12345678901234567890, "12345678901234567890"),
+    ],
+)
+def test_scalars_become_text(section, value, text):
+    assert getattr(read({section: {"k": value}}), section) == {"k": text}
+
+
+def test_a_config_cannot_be_changed():
+    config = read({"compute": "cpu"})
+    with pytest.raises(ValidationError, match="frozen"):
+        config.compute = "gpu"
+
+
+@pytest.mark.parametrize(
+    ("raw", "synchronous", "env_manager"),
+    [
+        ({}, True, None),
+        ({"SYNCHRONOUS": False, "ENV_MANAGER": "local"}, False, "local"),
+        ({"SYNCHRONOUS": True, "ENV_MANAGER": "conda"}, True, "conda"),
+    ],
+)
+def test_what_mlflow_adds_is_read_apart(raw, synchronous, env_manager):
+    added = {"DOCKER_ARGS": {}, "STORAGE_DIR": None, "build_image": False, "docker_auth": None}
+    config, options = read_backend_config({"compute": "cpu", **added, **raw})
+    assert config == BackendConfig(compute="cpu")
+    assert (options.synchronous, options.env_manager) == (synchronous, env_manager)
+
+
+WRONG = [
+    ({"compute": 3}, "compute: must be text, got 3."),
+    ({"compute": ""}, "compute: must not be empty, got ''."),
+    ({"compute": ["a"]}, "compute: must be text, got ['a']."),
+    ({"stream": "yes"}, "stream: must be true or false, got 'yes'."),
+    ({"stream": 1}, "stream: must be true or false, got 1."),
+    ({"stream": None}, "stream: must be true or false, got None."),
+    ({"queue_timeout": "60"}, "queue_timeout: must be a whole number, got '60'."),
+    ({"queue_timeout": 1.5}, "queue_timeout: must be a whole number, got 1.5."),
+    ({"queue_timeout": True}, "queue_timeout: must be a whole number, got True."),
+    ({"queue_timeout": 0}, "queue_timeout: must be greater than 0, got 0."),
+    ({"queue_timeout": -5}, "queue_timeout: must be greater than 0, got -5."),
+    ({"tags": ["a"]}, "tags: must be an object of key and value, got ['a']."),
+    ({"tags": {"a": ["b"]}}, "tags.a: must be text, got ['b']."),
+    ({"tags": {"a": None}}, "tags.a: must be text, got None."),
+    ({"tags": {"a": {"b": "c"}}}, "tags.a: must be text, got {'b': 'c'}."),
+    ({"tags": {"": "x"}}, "tags: a key must not be empty, got ''."),
+    ({"environment_variables": {"A": None}}, "environment_variables.A: must be text, got None."),
+    (
+        {"environment_variables": "A=1"},
+        "environment_variables: must be an object of key and value, got 'A=1'.",
+    ),
+    ({"workspace": 3}, "workspace: must be text or an object, got 3."),
+    ({"workspace": []}, "workspace: must be text or an object, got []."),
+    ({"workspace": ""}, "workspace: must not be empty, got ''."),
+    (
+        {"workspace": {"subscription_id": "s", "resource_group": "g"}},
+        "workspace.workspace_name: is missing.",
+    ),
+    (
+        {"workspace": {**INLINE, "resource_group": 7}},
+        "workspace.resource_group: must be text, got 7.",
+    ),
+    ({"environment": 3}, "environment: must be text or an object, got 3."),
+    ({"environment": {"conda_file": "c.yaml"}}, "environment.image: is missing."),
+    ({"environment": {"image": ""}}, "environment.image: must not be empty, got ''."),
+    (
+        {"environment": {"image": "i", "conda_file": 3}},
+        "environment.conda_file: must be text or an object, got 3.",
+    ),
+    (
+        {"experiment_name": "x" * 257},
+        f"experiment_name: must have at most 256 characters, got '{'x' * 56}....",
+    ),
+]
+
+
+@pytest.mark.parametrize(("raw", "message"), WRONG)
+def test_a_wrong_value_is_one_message_with_key_problem_and_value(raw, message):
+    assert refused(raw) == f"Backend config: {message}"
+
+
+ALL_KEYS = ", ".join(BackendConfig.model_fields)
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        ({"comput": "x"}, f"comput: unknown key. Did you mean 'compute'? Allowed: {ALL_KEYS}."),
+        ({"COMPUTE": "x"}, f"COMPUTE: unknown key. Did you mean 'compute'? Allowed: {ALL_KEYS}."),
+        ({"enviroment": "x"}, "Did you mean 'environment'?"),
+        ({"env_variables": {}}, "Did you mean 'environment_variables'?"),
+        ({"experiment": "x"}, "Did you mean 'experiment_name'?"),
+        ({"queue-timeout": 3}, "Did you mean 'queue_timeout'?"),
+        ({"zzz": 1}, f"zzz: unknown key. Allowed: {ALL_KEYS}."),
+        (
+            {"workspace": {**INLINE, "workspace": "w"}},
+            "workspace.workspace: unknown key. Did you mean 'workspace_name'?",
+        ),
+        (
+            {"environment": {"image": "i", "conda": "c.yaml"}},
+            "Did you mean 'conda_file'? Allowed: image, conda_file.",
+        ),
+    ],
+)
+def test_an_unknown_key_is_answered_with_the_nearest_and_all_that_are_allowed(raw, message):
+    assert message in refused(raw)
+
+
+def test_several_problems_are_told_at_once():
+    message = refused(
+        {"comput": "x", "stream": "no", "tags": {"a": None}, "workspace": {"subscription_id": ""}}
+    )
+    head, *lines = message.splitlines()
+    assert head == "Backend config: 6 problems:"
+    assert sorted(line.split(":")[0] for line in lines) == [
+        "  - comput",
+        "  - stream",
+        "  - tags.a",
+        "  - workspace.resource_group",
+        "  - workspace.subscription_id",
+        "  - workspace.workspace_name",
+    ]
+
+
+def test_a_problem_inside_an_object_is_told_for_the_object_alone():
+    assert "problems" not in refused({"environment": {"image": 3}})
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ({"DOCKER_ARGS": {"gpus": "all"}}, ["--docker-args (-A)", "leave the option out"]),
+        ({"build_image": True}, ["--build-image", "push the image to a registry"]),
+    ],
+)
+def test_an_mlflow_option_that_a_job_cannot_have_is_refused(raw, words):
+    message = refused(raw)
+    assert all(word in message for word in words)
+
+
+def test_a_refused_option_does_not_hide_the_other_problems():
+    message = refused({"build_image": True, "compute": 3})
+    assert "--build-image" in message
+    assert "compute: must be text" in message
+
+
+def test_a_key_that_is_no_text_is_a_problem_too():
+    assert "Backend config: 3: " in refused({3: "x"})
+
+
+def test_a_long_value_is_shown_shortened():
+    assert len(refused({"compute": ["x" * 5000]})) < 200
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+keys = st.one_of(
+    st.sampled_from([*BackendConfig.model_fields, "COMPUTE", "ENV_MANAGER", "build_image"]),
+    st.text(max_size=12),
+)
+sections = st.dictionaries(
+    st.sampled_from(["subscription_id", "image", "conda_file", "a{b}", ""]), json_values
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.dictionaries(keys, st.one_of(json_values, sections), max_size=5))
+def test_any_json_object_is_a_config_or_one_config_error(raw):
+    try:
+        config, _ = read_backend_config(raw)
+    except ConfigError as error:
+        assert str(error).startswith("Backend config: ")  # noqa: PT017
+    else:
+        assert BackendConfig.model_validate(config.model_dump()) == config
