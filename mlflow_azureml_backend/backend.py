@@ -180,4 +180,3 @@ def _announce_job(display: Display, handle: JobHandle, run_id: str) -> None:
     display.note(f"MLflow run   {run_id}")
     if handle.studio_url:
         display.note(f"Link         {handle.studio_url}")
-

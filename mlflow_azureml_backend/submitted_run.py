@@ -1,4 +1,4 @@
-"""The run that MLflow hands back to the user."""
+"""The run that MLflow hands back to the user, and how to find it again."""
 
 from __future__ import annotations
 
@@ -116,6 +116,37 @@ class AzureMLSubmittedRun(SubmittedRun):
     def _end(self, outcome: RunOutcome) -> None:
         self._session.finish(outcome)
         self._outcome = outcome
+
+
+def attach(run_id: str, *, display: Display | None = None) -> AzureMLSubmittedRun:
+    """Give the submitted run of an MLflow run in the current tracking store.
+
+    Its `wait` shows the whole log and completes the MLflow run, even if the job ended long ago.
+
+    Args:
+        run_id: The MLflow run.
+        display: Where `wait` shows status and log; default: the console.
+
+    Raises:
+        TrackingError: There is no such run, or it was not submitted by this backend.
+        WorkspaceError: The job's workspace is out of reach.
+    """
+    from mlflow.tracking import get_tracking_uri
+
+    from mlflow_azureml_backend.tracking import handle_of_run, reopen_run
+    from mlflow_azureml_backend.workspace import connect
+
+    handle = handle_of_run(run_id)
+    workspace = connect(handle.workspace)
+    session = reopen_run(
+        run_id,
+        job_run=workspace.tracked_run(handle.job_name),
+        workspace=handle.workspace,
+        tracking_uri=get_tracking_uri(),
+    )
+    return AzureMLSubmittedRun(
+        workspace, handle, session, display=display or display_for(stream=True)
+    )
 
 
 def display_for(*, stream: bool) -> Display:

@@ -6,16 +6,18 @@ import os
 import socket
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from mlflow_azureml_backend.emulator.endpoint import Endpoint
 
+# Taken before the environment is cleaned: the end-to-end tests run in that workspace instead.
+REAL_WORKSPACE = os.environ.get("AZUREML_TEST_WORKSPACE")
 _FOREIGN = ("AZURE", "MLFLOW")
 _LOOPBACK = ("127.", "::1", "localhost")
 
@@ -40,7 +42,8 @@ class Workspace:
 def pytest_configure() -> None:
     # Before any test module is imported: some packages read their variables at import.
     for name in [name for name in os.environ if name.upper().startswith(_FOREIGN)]:
-        del os.environ[name]
+        if REAL_WORKSPACE is None or not name.startswith("AZURE"):
+            del os.environ[name]
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     _allow_loopback_alone()
 
@@ -79,6 +82,39 @@ def workspace(emulator: Endpoint) -> Workspace:
     path = f"{made.subscription_id}/{made.resource_group}/{made.workspace_name}"
     request(emulator, "PUT", f"/_emulator/workspaces/{path}")
     return made
+
+
+@pytest.fixture(scope="session")
+def venv_emulator(tmp_path_factory):
+    """Run an emulator that builds environments; the other one runs jobs as they are."""
+    if REAL_WORKSPACE:
+        yield None
+        return
+    from mlflow_azureml_backend.emulator import lifecycle
+
+    root = tmp_path_factory.mktemp("venv-emulator") / "root"
+    lifecycle.start(root, runtime="venv", dwell_seconds=0, idle_seconds=3600)
+    yield root
+    lifecycle.stop(root)
+
+
+@pytest.fixture
+def workspace_config(venv_emulator, monkeypatch) -> Any:
+    """Name a workspace in a backend config's words: one of its own for each test."""
+    if REAL_WORKSPACE:
+        return str(Path(REAL_WORKSPACE).resolve())
+    from mlflow_azureml_backend.emulator import lifecycle
+    from mlflow_azureml_backend.emulator.administration import request
+
+    monkeypatch.setenv("MLFLOW_AZUREML_EMULATOR_ROOT", str(venv_emulator))
+    config = {
+        "subscription_id": "00000000-0000-0000-0000-000000000000",
+        "resource_group": "tests",
+        "workspace_name": f"w{uuid.uuid4().hex[:8]}",
+    }
+    path = "/".join(config.values())
+    request(lifecycle.running(venv_emulator), "PUT", f"/_emulator/workspaces/{path}")
+    return config
 
 
 @pytest.fixture

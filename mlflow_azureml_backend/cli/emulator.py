@@ -8,12 +8,14 @@ import json
 import shlex
 import webbrowser
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from mlflow_azureml_backend.emulator.endpoint import Endpoint
 
 # One module of each package that the extra adds; looked for, not imported.
 _EXTRA = ("a2wsgi", "certifi", "cryptography", "jwt", "starlette", "uv", "uvicorn")
@@ -42,11 +44,7 @@ def emulator() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print how clients reach it, as JSON.")
 def start(runtime: str, port: int, idle_seconds: float, as_json: bool) -> None:
     """Start the emulator in the background, if it is not up."""
-    _require_extra()
-    from mlflow_azureml_backend.emulator import lifecycle
-
-    with _one_line_errors():
-        endpoint = lifecycle.start(runtime=runtime, port=port, idle_seconds=idle_seconds or None)
+    endpoint = _started(runtime=runtime, port=port, idle_seconds=idle_seconds or None)
     if as_json:
         click.echo(json.dumps(asdict(endpoint)))
     else:
@@ -86,12 +84,9 @@ def status(as_json: bool) -> None:
 @emulator.command(epilog='Example: eval "$(mlflow-azureml emulator env)"')
 def env() -> None:
     """Print shell commands that point this shell's Azure clients at the emulator."""
-    _require_extra()
     from mlflow_azureml_backend.emulator import lifecycle
 
-    with _one_line_errors():
-        endpoint = lifecycle.start()
-    for name, value in lifecycle.environment(endpoint).items():
+    for name, value in lifecycle.environment(_started()).items():
         click.echo(f"export {name}={shlex.quote(value)}")
 
 
@@ -103,12 +98,12 @@ def open_page(run_id: str | None, only_print: bool) -> None:
 
     The link that it makes lets one browser in, once, within two minutes.
     """
-    _require_extra()
     from mlflow_azureml_backend.emulator import lifecycle
 
-    path = "/" if run_id is None else _page_of(run_id)
+    endpoint = _started()
     with _one_line_errors():
-        link = lifecycle.browser_link(lifecycle.start(), path)
+        path = "/" if run_id is None else _page_of(run_id)
+        link = lifecycle.browser_link(endpoint, path)
     if only_print or not webbrowser.open(link):
         click.echo(link)
 
@@ -129,20 +124,31 @@ def reset(yes: bool) -> None:
 def _page_of(run_id: str) -> str:
     from urllib.parse import urlsplit
 
+    from mlflow_azureml_backend.errors import AzureMLBackendError
     from mlflow_azureml_backend.tracking import handle_of_run
 
-    with _one_line_errors():
+    try:
         link = urlsplit(handle_of_run(run_id).studio_url or "/")
+    except AzureMLBackendError as error:
+        raise click.ClickException(str(error)) from error
     return f"{link.path}?{link.query}" if link.query else link.path
 
 
-def _require_extra() -> None:
-    missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
-    if missing:
-        raise click.ClickException(
-            f"The emulator needs packages that are not installed ({', '.join(missing)}): "
-            "pip install 'mlflow-azureml-backend[emulator]'"
-        )
+def _started(**options: Any) -> Endpoint:
+    """Give the running emulator, or start one; only that needs the extra's packages."""
+    from mlflow_azureml_backend.emulator import lifecycle
+
+    with _one_line_errors():
+        found = lifecycle.running()
+        if found is not None:
+            return found
+        missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
+        if missing:
+            raise click.ClickException(
+                f"The emulator needs packages that are not installed ({', '.join(missing)}): "
+                "pip install 'mlflow-azureml-backend[emulator]'"
+            )
+        return lifecycle.start(**options)
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ _EXIT_CODES = {"FINISHED": 0, "FAILED": _FAILED, "KILLED": _CANCELED}
 @click.option("--follow", "-f", is_flag=True, help="Go on until the job has ended.")
 def logs(run_id: str, follow: bool) -> None:
     """Print the log of a run's job."""
-    from mlflow_azureml_backend.attach import attach
+    from mlflow_azureml_backend.submitted_run import attach
 
     with _one_line_errors():
         run = attach(run_id)
@@ -34,7 +34,7 @@ def logs(run_id: str, follow: bool) -> None:
 @click.argument("run_id")
 def status(run_id: str) -> None:
     """Print the status of a run's job, in Azure ML's words."""
-    from mlflow_azureml_backend.attach import attach
+    from mlflow_azureml_backend.submitted_run import attach
 
     with _one_line_errors():
         click.echo(attach(run_id).job_status.value)
@@ -47,8 +47,8 @@ def wait(run_id: str) -> None:
 
     Exit code: 0 Completed, 1 Failed, 3 Canceled, 4 lost contact.
     """
-    from mlflow_azureml_backend.attach import attach
     from mlflow_azureml_backend.follow import SilentDisplay
+    from mlflow_azureml_backend.submitted_run import attach
 
     with _one_line_errors():
         run = attach(run_id, display=SilentDisplay())
@@ -61,8 +61,8 @@ def wait(run_id: str) -> None:
 @click.argument("run_id")
 def cancel(run_id: str) -> None:
     """Cancel a run's job and wait for its end."""
-    from mlflow_azureml_backend.attach import attach
     from mlflow_azureml_backend.follow import SilentDisplay
+    from mlflow_azureml_backend.submitted_run import attach
 
     with _one_line_errors():
         run = attach(run_id, display=SilentDisplay())

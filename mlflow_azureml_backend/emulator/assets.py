@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from mlflow_azureml_backend.emulator.field_checks import check_fields
 from mlflow_azureml_backend.emulator.resources import (
     as_texts,
     filled,
@@ -14,9 +15,10 @@ from mlflow_azureml_backend.emulator.resources import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from mlflow_azureml_backend.emulator.errors import ServiceError
+    from mlflow_azureml_backend.emulator.field_checks import Kind
     from mlflow_azureml_backend.emulator.resources import WorkspaceKey
     from mlflow_azureml_backend.emulator.state import Document, State
 
@@ -35,6 +37,7 @@ class AssetKind:
     Args:
         kind: the kind of its documents in the state.
         segment: its name in paths and resource types.
+        fields: what the properties a client sends have to be.
         shape: the properties of a version, with the service's defaults.
         accept: turns the properties a client sent into the ones to store.
         missing_version: the 404 for a name and a version.
@@ -49,6 +52,7 @@ class AssetKind:
 
     kind: str
     segment: str
+    fields: Kind
     shape: Mapping[str, Any]
     accept: Callable[[WorkspaceKey, Mapping[str, Any]], dict[str, Any]]
     missing_version: Callable[[str, str], ServiceError]
@@ -74,8 +78,10 @@ class AssetKind:
             The document, and whether it is new.
 
         Raises:
-            ServiceError: the version exists and something fixed would change.
+            ServiceError: the properties cannot be right, or the version exists and something
+                fixed would change.
         """
+        check_fields(sent, self.fields)
         texts = {field: as_texts(sent.get(field)) for field in ("tags", "properties")}
         properties = filled(self.shape, self.accept(key, {**sent, **texts}))
         known = state.get(self.kind, key.storage_key, name, version)
@@ -110,6 +116,12 @@ class AssetKind:
             raise self.missing_container(name)
         return versions[0]
 
+    def next_version(self, state: State, key: WorkspaceKey, name: str) -> str:
+        """Give the version after the highest number among a name's versions, beginning with 1."""
+        versions = state.list(self.kind, key.storage_key, name)
+        numbers = [int(known.version) for known in versions if known.version.isdecimal()]
+        return str(max(numbers, default=0) + 1)
+
     def container(self, state: State, key: WorkspaceKey, name: str) -> dict[str, Any]:
         """Build the container resource that holds all versions of a name.
 
@@ -123,7 +135,7 @@ class AssetKind:
             raise self.missing_container(name)
         properties = filled(_CONTAINER_SHAPE, own.body if own else {})
         properties["latestVersion"] = versions[0].version if versions else None
-        properties["nextVersion"] = _next_version(versions)
+        properties["nextVersion"] = self.next_version(state, key, name)
         if versions:
             properties |= {field: versions[0].body.get(field) for field in self.inherited}
         data = system_data(members[-1], modified_by=self.modified_by)
@@ -149,8 +161,3 @@ def is_listed(properties: Mapping[str, Any], view: str | None) -> bool:
     """
     wanted = (view or "ActiveOnly").lower()
     return wanted == "all" or bool(properties.get("isArchived")) == (wanted == "archivedonly")
-
-
-def _next_version(versions: Sequence[Document]) -> str:
-    numbers = [int(known.version) for known in versions if known.version.isdecimal()]
-    return str(max(numbers, default=0) + 1)

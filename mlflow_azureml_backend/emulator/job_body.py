@@ -106,8 +106,8 @@ def new_job(name: str, sent: Mapping[str, Any]) -> dict[str, Any]:
     job = filled({**_SHAPE, "displayName": name}, sent)
     job["status"] = "Starting"
     job["resources"] = filled(_RESOURCES, job["resources"])
-    job["inputs"] = {key: _input(value) for key, value in job["inputs"].items()}
-    job["outputs"] = {key: filled(_OUTPUT, value) for key, value in job["outputs"].items()}
+    job["inputs"] = {key: _input(value) for key, value in job["inputs"].items() if value}
+    job["outputs"] = {key: filled(_OUTPUT, value) for key, value in job["outputs"].items() if value}
     job["outputs"].setdefault("default", filled(_OUTPUT, {"uri": _artifact_folder(name)}))
     if distribution := job["distribution"]:
         shape = _DISTRIBUTIONS.get(distribution.get("distributionType"), {})

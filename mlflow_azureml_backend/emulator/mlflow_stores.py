@@ -14,6 +14,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.tracking.dbmodels.models import SqlRun, SqlTag
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -109,9 +110,11 @@ class WorkspaceTracking(SqlAlchemyStore):
     def set_run_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         """Set tags of a run, also of one that was deleted meanwhile."""
         with Session(self.engine) as session, session.begin():
-            _existing(session, run_id)
+            run = _existing(session, run_id)
             for key, value in tags.items():
                 session.merge(SqlTag(run_uuid=run_id, key=key, value=value))
+            # MLflow keeps a run's name in two places.
+            run.name = tags.get(MLFLOW_RUN_NAME, run.name)
 
     def summary(self, run_id: str) -> RunSummary:
         """Tell what is known of a run; see `Tracking`."""

@@ -6,13 +6,7 @@ import uuid
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from mlflow_azureml_backend.emulator.job_outputs import (
-    input_assets,
-    output_assets,
-)
-from mlflow_azureml_backend.emulator.job_outputs import (
-    output_uri as output_uri,  # noqa: PLC0414 (for the engine)
-)
+from mlflow_azureml_backend.emulator.job_outputs import input_assets, output_assets
 from mlflow_azureml_backend.emulator.resources import USER, timestamp
 
 if TYPE_CHECKING:

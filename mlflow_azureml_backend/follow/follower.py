@@ -90,8 +90,11 @@ class Follower:
         while True:
             try:
                 details = self._service.details(self._job_name)
+                # What an image build printed comes before the status that followed it.
+                build = [path for path in details.log_files if path == IMAGE_BUILD]
+                news = self._show_new_lines(details, build)
                 self._show_status(details)
-                news = self._show_new_lines(details)
+                news |= self._show_new_lines(details, details.log_files)
                 if details.status.is_terminal:
                     return self._finish(details, on_look)
                 on_look(details)
@@ -116,14 +119,15 @@ class Follower:
         Raises:
             WorkspaceError: The log could not be read.
         """
-        self._show_new_lines(self._service.details(self._job_name))
+        details = self._service.details(self._job_name)
+        self._show_new_lines(details, details.log_files)
         self._show_unfinished_lines()
 
     def _finish(self, details: JobDetails, on_look: Callable[[JobDetails], None]) -> RunOutcome:
         # The look that saw the end was taken before its logs were read: one more, so that a file
         # that appeared in between is not lost.
         last = self._service.details(self._job_name)
-        self._show_new_lines(last)
+        self._show_new_lines(last, last.log_files)
         self._show_unfinished_lines()
         on_look(last)
         return RunOutcome(
@@ -138,9 +142,9 @@ class Follower:
             if not details.status.is_terminal:
                 self._display.status(details.status, self._clock() - self._started)
 
-    def _show_new_lines(self, details: JobDetails) -> bool:
+    def _show_new_lines(self, details: JobDetails, paths: Iterable[str]) -> bool:
         before = sum(file.offset for file in self._files.values())
-        for path in sorted(filter(is_streamed, details.log_files)):
+        for path in sorted(filter(is_streamed, paths)):
             file = self._files.setdefault(path, LogFile(path))
             url = details.log_files[path]
 

@@ -113,20 +113,27 @@ class MirroredRun:
         """
         if self._finished:
             return
+        # While the job ran, a metric was read again when its latest point changed; a point that
+        # came late with a lower step does not change it.
+        self._latest.clear()
+        try:
+            self._mirror_all()
+            if outcome.error:
+                self._client.set_tag(self.run_id, "azureml.error", outcome.error[:_TAG_LENGTH])
+            self._client.set_terminated(self.run_id, outcome.status.to_run_status())
+        except MlflowException as error:
+            raise TrackingError(
+                f"MLflow run '{self.run_id}' could not be completed: {error.message}"
+            ) from error
+        self._finished = True
+
+    def _mirror_all(self) -> None:
         try:
             self._mirror_data()
             self._mirror_artifacts()
         except WorkspaceError as error:
             # A job that never started has no run to mirror; the user's run must end all the same.
             _logger.warning("The job's MLflow run could not be mirrored: %s", error)
-        except MlflowException as error:
-            raise TrackingError(
-                f"MLflow run '{self.run_id}' could not be completed: {error.message}"
-            ) from error
-        if outcome.error:
-            self._client.set_tag(self.run_id, "azureml.error", outcome.error[:_TAG_LENGTH])
-        self._client.set_terminated(self.run_id, outcome.status.to_run_status())
-        self._finished = True
 
     def _mirror_data(self) -> None:
         data = self._source.read().get("data", {})
@@ -170,12 +177,12 @@ class MirroredRun:
         if not files:
             return
         with tempfile.TemporaryDirectory(prefix="mlflow-azureml-") as folder:
+            root = Path(folder).resolve()
+            listing = root / ARTIFACT_LIST
             for file in files:
-                target = Path(folder) / file["path"]
-                stays_inside = target.resolve().is_relative_to(Path(folder).resolve())
-                if _is_copied(file) and stays_inside:
+                target = (root / file["path"]).resolve()
+                if _is_copied(file) and _has_place(target, root, listing):
                     self._source.download(file["path"], target)
-            listing = Path(folder) / ARTIFACT_LIST
             listing.parent.mkdir(exist_ok=True)
             listing.write_text(json.dumps(files, indent=1), encoding="utf-8")
             self._client.log_artifacts(self.run_id, folder)
@@ -184,6 +191,12 @@ class MirroredRun:
 def _is_copied(file: Mapping[str, Any]) -> bool:
     small = (file["size"] or 0) <= _COPIED_BYTES
     return small and not str(file["path"]).startswith(_SERVICE_FOLDERS)
+
+
+def _has_place(target: Path, root: Path, listing: Path) -> bool:
+    """Tell whether an artifact's file is inside the folder and not in the way of the listing."""
+    in_the_way = listing in (target, *target.parents) or target in listing.parents
+    return root in target.parents and not in_the_way
 
 
 def _is_users(key: str) -> bool:

@@ -20,8 +20,8 @@ from mlflow_azureml_backend.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# A SAS signature reads a blob, a token is the user: neither may stand in a message.
-_SECRETS = re.compile(r"(?i)\b(sig=|bearer\s+|client_secret=)[^&\s'\")]+")
+# A SAS signature or an account's key reads blobs, a token is the user: none may stand in a message.
+_SECRETS = re.compile(r"(?i)\b(sig=|bearer\s+|client_secret=|accountkey=)[^&;\s'\")]+")
 
 _BY_STATUS: dict[int, type[WorkspaceError]] = {
     401: AuthenticationError,
@@ -42,7 +42,7 @@ _SERVER_ERROR = 500
 
 
 def without_secrets(text: str) -> str:
-    """Mask SAS signatures, bearer tokens and client secrets in a text."""
+    """Mask SAS signatures, account keys, bearer tokens and client secrets in a text."""
     return _SECRETS.sub(r"\g<1>***", text)
 
 

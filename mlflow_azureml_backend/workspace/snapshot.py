@@ -18,6 +18,8 @@ from mlflow_azureml_backend.workspace.failures import service_errors
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pathspec import Pattern
+
     from mlflow_azureml_backend.workspace.connection import Connection
 
 # azure-ai-ml's own number for the digest below; the service finds an asset by both.
@@ -41,6 +43,36 @@ class SnapshotFile:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class _IgnoreRules:
+    """The rules of an ignore file, of which the last that matches decides, as in azure-ai-ml.
+
+    Git itself would keep a file ignored whose folder alone is taken back.
+    """
+
+    patterns: tuple[Pattern, ...] = ()
+
+    @classmethod
+    def of(cls, root: Path) -> _IgnoreRules:
+        """Read a folder's `.amlignore`, or else its `.gitignore`."""
+        for path in (root / ".amlignore", root / ".gitignore"):
+            if path.is_file():
+                try:
+                    lines = path.read_text(encoding="utf-8-sig").splitlines()
+                    return cls(tuple(GitIgnoreSpec.from_lines(map(str.strip, lines)).patterns))
+                except ValueError as error:
+                    raise ProjectError(f"{path} cannot be read: {error}.") from error
+        return cls()
+
+    def ignore(self, name: str) -> bool:
+        """Tell whether a path below the folder stays behind."""
+        ignored = False
+        for pattern in self.patterns:
+            if pattern.include is not None and pattern.match_file(name) is not None:
+                ignored = pattern.include
+        return ignored
+
+
 def list_files(root: Path) -> list[SnapshotFile]:
     """List the files of a snapshot, in the order in which they are hashed.
 
@@ -51,14 +83,14 @@ def list_files(root: Path) -> list[SnapshotFile]:
         root: The project's folder.
 
     Raises:
-        ProjectError: The folder is empty, or a symbolic link leaves it.
+        ProjectError: The folder is empty, holds what cannot be read or named, or a symbolic link
+            leaves it.
     """
-    ignored = _ignore_rules(root)
-    found = [
-        SnapshotFile(path=path, name=name)
-        for path, name in _walk(root, root, ())
-        if not ignored.match_file(name)
-    ]
+    root = root.resolve()
+    try:
+        found = list(_walk(root, root, _IgnoreRules.of(root), ()))
+    except OSError as error:
+        raise ProjectError(f"{error.filename} cannot be read: {error.strerror}.") from error
     if not found:
         raise ProjectError(f"{root} has no file to upload.")
     return sorted(found, key=lambda file: file.name.lower())
@@ -162,30 +194,45 @@ def _put_files(connection: Connection, sas: str, files: list[SnapshotFile], name
         )
 
 
-def _ignore_rules(root: Path) -> GitIgnoreSpec:
-    for name in (".amlignore", ".gitignore"):
-        path = root / name
-        if path.is_file():
-            return GitIgnoreSpec.from_lines(path.read_text(encoding="utf-8").splitlines())
-    return GitIgnoreSpec([])
-
-
-def _walk(folder: Path, root: Path, above: tuple[Path, ...]) -> Iterator[tuple[Path, str]]:
-    real = folder.resolve()
+def _walk(
+    folder: Path, root: Path, rules: _IgnoreRules, above: tuple[str, ...]
+) -> Iterator[SnapshotFile]:
+    real = os.path.realpath(folder)
     if real in above:
-        raise ProjectError(f"{folder} is a symbolic link to a folder above it; remove it.")
+        raise ProjectError(
+            f"{folder} is a symbolic link to a folder above it; remove it, or list it in "
+            ".amlignore."
+        )
     with os.scandir(folder) as entries:
         for entry in entries:
             path = Path(entry.path)
+            name = path.relative_to(root).as_posix()
             if entry.name in _NEVER:
                 continue
-            if entry.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-                raise ProjectError(
-                    f"{path} is a symbolic link that leaves the project; copy the file into it, "
-                    "or list the link in .amlignore and pass the data as a parameter."
-                )
+            if entry.is_symlink():
+                if rules.ignore(name) or rules.ignore(f"{name}/"):
+                    continue
+                if not Path(os.path.realpath(path)).is_relative_to(root):
+                    raise ProjectError(
+                        f"{path} is a symbolic link that leaves the project; copy the file into "
+                        "it, or list the link in .amlignore and pass the data as a parameter."
+                    )
             if entry.is_dir():
                 if not (path / _VIRTUAL_ENVIRONMENT_MARK).is_file():
-                    yield from _walk(path, root, (*above, real))
-            elif entry.is_file():
-                yield path, path.relative_to(root).as_posix()
+                    yield from _walk(path, root, rules, (*above, real))
+            elif entry.is_file() and not _stays_behind(name, Path(real), root, rules):
+                yield SnapshotFile(path=path, name=_checked(name))
+
+
+def _stays_behind(name: str, real_folder: Path, root: Path, rules: _IgnoreRules) -> bool:
+    """Tell whether a file is ignored by its name, or by where the link to its folder leads."""
+    real_name = (real_folder.relative_to(root) / Path(name).name).as_posix()
+    return rules.ignore(name) or rules.ignore(real_name)
+
+
+def _checked(name: str) -> str:
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise ProjectError(f"{name!r}: the file's name is no UTF-8; rename it.") from error
+    return name

@@ -271,3 +271,30 @@ def test_resources_can_also_be_asked_for_at_the_regional_host(ask: Ask, workspac
 @pytest.mark.parametrize("body", [None, [], {"properties": None}, {"properties": "text"}])
 def test_a_body_that_is_no_resource_is_refused(ask: Ask, body: Any) -> None:
     assert ask("PUT", "/environments/mine/versions/1", body).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "properties"),
+    [
+        ("/environments/x/versions/1", {"image": 5}),
+        ("/environments/x/versions/1", {"image": IMAGE, "build": {"contextUri": []}}),
+        ("/environments/x", {"tags": ["a"]}),
+        ("/data/x/versions/1", {"dataUri": {"a": 1}}),
+        ("/data/x/versions/1", {"dataUri": "https://a/b", "dataType": "table"}),
+        ("/models/x/versions/1", {"modelUri": "https://a/b", "tags": "text"}),
+        ("/codes/x/versions/1", {"codeUri": True}),
+        ("/datastores/x", {**STORE, "credentials": "text"}),
+        ("/datastores/x", {**STORE, "datastoreType": "AzureFile"}),
+        ("/computes/x", {"computeType": "AmlCompute", "properties": []}),
+        ("/computes/x", {"computeType": "Kubernetes"}),
+        ("/jobs/x", {"jobType": "Command", "resources": {"instanceCount": True}}),
+    ],
+)
+def test_a_field_of_the_wrong_kind_is_refused_by_its_name(
+    ask: Ask, path: str, properties: dict[str, Any]
+) -> None:
+    answer = put(ask, path, **properties)
+
+    assert answer.status_code == 400
+    assert inner_codes(answer)[:2] == ["BadArgument", "ArgumentInvalid"]
+    assert ask("GET", path).status_code == 404

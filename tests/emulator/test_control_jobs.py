@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 FOREVER = "sleep 1000"
 
 
+def mlflow_run(ask: Ask, workspace: Any, run_id: str) -> dict[str, Any]:
+    server = f"https://eastus.api.azureml.ms/mlflow/v2.0{workspace.arm_id}/api/2.0/mlflow"
+    return dict(ask("GET", f"{server}/runs/get?run_id={run_id}").json()["run"])
+
+
 def job_names(answer: requests.Response) -> list[str]:
     assert answer.ok, answer.text
     return [each["name"] for each in answer.json()["value"]]
@@ -243,7 +248,7 @@ def test_the_outputs_of_a_run_are_assets_that_resolve_to_their_places(
     assert values[asset]["uri"].endswith("/datastores/workspaceblobstore/paths/azureml/mine/o/")
 
 
-def test_a_run_is_described_by_parts(jobs: Any, ask: Ask, history: str) -> None:
+def test_a_run_is_described_by_parts(jobs: Any, ask: Ask, history: str, workspace: Any) -> None:
     jobs.run("mine", tags={"kept": "1", "gone": "1"}, properties={"p": "1"})
 
     changed = {"displayName": "said anew", "tags": {"new": "2"}, "properties": {"q": "2"}}
@@ -258,6 +263,7 @@ def test_a_run_is_described_by_parts(jobs: Any, ask: Ask, history: str) -> None:
         "new": "2",
     }
     assert (job["properties"]["p"], job["properties"]["q"]) == ("1", "2")
+    assert mlflow_run(ask, workspace, "mine")["info"]["run_name"] == "said anew"
     ask("PATCH", f"{history}/runs/mine", {"hidden": True}).raise_for_status()
     assert jobs.get("mine")["isArchived"] is True
 
@@ -294,13 +300,47 @@ def test_a_job_is_a_run_of_mlflow_with_its_name_tags_and_end(
         properties={"mlflow.source.git.commit": "abc", "other": "x"},
     )
 
-    run = ask(
-        "GET",
-        f"https://eastus.api.azureml.ms/mlflow/v2.0{workspace.arm_id}"
-        "/api/2.0/mlflow/runs/get?run_id=mine",
-    ).json()["run"]
+    run = mlflow_run(ask, workspace, "mine")
 
     tags = {tag["key"]: tag["value"] for tag in run["data"]["tags"]}
     assert (run["info"]["run_name"], run["info"]["status"]) == ("shown", "FINISHED")
     assert (tags["team"], tags["mlflow.source.git.commit"]) == ("a", "abc")
     assert "other" not in tags
+
+
+def test_outputs_that_name_an_asset_are_registered_when_the_job_completes(
+    jobs: Any, ask: Ask, history: str
+) -> None:
+    folder = {"jobOutputType": "uri_folder", "assetName": "table"}
+    model = {"jobOutputType": "mlflow_model", "assetName": "forest", "assetVersion": "7"}
+    command = "echo 1 > ${{outputs.folder}}/f; echo 2 > ${{outputs.model}}/MLmodel"
+
+    for number in ("1", "2"):
+        outputs = {"folder": folder, "model": model} if number == "1" else {"folder": folder}
+        job = jobs.run(f"job{number}", command.partition(";")[0], outputs=outputs)
+        assert job["status"] == "Completed"
+        assert job["outputs"]["folder"]["assetVersion"] == number
+    failed = jobs.run("job3", "false", outputs={"folder": folder})
+
+    uri = ask("GET", "/data/table/versions/2").json()["properties"]["dataUri"]
+    assert uri.endswith("/datastores/workspaceblobstore/paths/azureml/job2/folder/")
+    registered = ask("GET", "/models/forest/versions/7").json()["properties"]
+    assert (registered["modelType"], registered["jobName"]) == ("mlflow_model", "job1")
+    named = ask("GET", f"{history}/runs/job1").json()["outputs"]
+    assert named["model"]["assetId"].endswith("/models/forest/versions/7")
+    assert failed["status"] == "Failed"
+    assert ask("GET", "/data/table").json()["properties"]["latestVersion"] == "2"
+
+
+def test_an_output_cannot_take_the_place_of_another_asset(
+    jobs: Any, ask: Ask, history: str
+) -> None:
+    taken = {"dataType": "uri_folder", "dataUri": "https://example.com/data"}
+    ask("PUT", "/data/table/versions/1", {"properties": taken}).raise_for_status()
+    output = {"jobOutputType": "uri_folder", "assetName": "table", "assetVersion": "1"}
+
+    job = jobs.run("mine", outputs={"o": output})
+
+    error = ask("GET", f"{history}/runs/mine").json()["error"]["error"]
+    assert job["status"] == "Failed"
+    assert "Asset paths cannot be updated." in error["message"]

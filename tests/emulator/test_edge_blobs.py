@@ -213,6 +213,16 @@ def test_a_blob_that_was_changed_is_told_from_what_it_was(container: ContainerCl
         blob.set_blob_metadata({"a": "b"}, **unchanged)
 
 
+def test_who_has_a_blob_already_is_told_so_without_a_body(container: ContainerClient) -> None:
+    blob = container.get_blob_client("known")
+    etag = blob.upload_blob(b"content")["etag"]
+    known = {"If-None-Match": etag, **bearer()}
+    answer = requests.get(blob.url, headers=known, timeout=10)
+    assert answer.status_code == 304
+    assert answer.headers["x-ms-error-code"] == "ConditionNotMet"
+    assert answer.content == b""
+
+
 def test_metadata_and_properties_are_replaced_apart_from_the_content(
     container: ContainerClient,
 ) -> None:

@@ -526,11 +526,6 @@ def test_artifacts_that_are_there_already_are_not_overwritten(bench: Bench) -> N
             id="a blob whose name leads out of its folder",
         ),
         pytest.param(
-            {"outputs": {"o": {"jobOutputType": "uri_folder", "assetName": "data"}}},
-            "'o' is to be registered as the asset 'data'",
-            id="an output to register",
-        ),
-        pytest.param(
             {"distribution": {"distributionType": "PyTorch", "processCountPerInstance": 2}},
             "The job asks for 2 processes on 1 nodes",
             id="more than one process",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from typing import Any
 import pytest
 
 PROJECTS = Path(__file__).parent / "projects"
-REAL_WORKSPACE = os.environ.get("AZUREML_TEST_WORKSPACE")
 
 
 @dataclass(frozen=True)
@@ -25,39 +23,6 @@ class CommandResult:
     exit_code: int
     stdout: str
     stderr: str
-
-
-@pytest.fixture(scope="session")
-def venv_emulator(tmp_path_factory):
-    """Run an emulator that builds environments; the one of the other tests runs jobs as they are."""
-    if REAL_WORKSPACE:
-        yield None
-        return
-    from mlflow_azureml_backend.emulator import lifecycle
-
-    root = tmp_path_factory.mktemp("venv-emulator") / "root"
-    lifecycle.start(root, runtime="venv", dwell_seconds=0, idle_seconds=3600)
-    yield root
-    lifecycle.stop(root)
-
-
-@pytest.fixture
-def workspace_config(venv_emulator, monkeypatch) -> Any:
-    """Name a workspace in a backend config's words: one of its own for each test."""
-    if REAL_WORKSPACE:
-        return str(Path(REAL_WORKSPACE).resolve())
-    from mlflow_azureml_backend.emulator import lifecycle
-    from mlflow_azureml_backend.emulator.administration import request
-
-    monkeypatch.setenv("MLFLOW_AZUREML_EMULATOR_ROOT", str(venv_emulator))
-    config = {
-        "subscription_id": "00000000-0000-0000-0000-000000000000",
-        "resource_group": "tests",
-        "workspace_name": f"w{uuid.uuid4().hex[:8]}",
-    }
-    path = "/".join(config.values())
-    request(lifecycle.running(venv_emulator), "PUT", f"/_emulator/workspaces/{path}")
-    return config
 
 
 @pytest.fixture

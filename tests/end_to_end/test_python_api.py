@@ -8,6 +8,8 @@ import mlflow
 import pytest
 from mlflow.exceptions import ExecutionException
 
+import mlflow_azureml_backend
+
 PROJECTS = Path(__file__).parent / "projects"
 
 
@@ -49,7 +51,7 @@ def test_an_asynchronous_run_is_waited_for(config, client, capsys):
 
 def test_a_run_that_nobody_waits_for_is_completed_by_a_look_at_its_status(config, client):
     run = submit("training", config, synchronous=False)
-    other = mlflow_azureml_attach(run.run_id)
+    other = mlflow_azureml_backend.attach(run.run_id)
 
     other.wait()
 
@@ -81,9 +83,3 @@ def test_a_run_inside_an_active_run_is_its_child(config, client):
         child = submit("training", config)
 
     assert client.get_run(child.run_id).data.tags["mlflow.parentRunId"] == parent.info.run_id
-
-
-def mlflow_azureml_attach(run_id: str):
-    import mlflow_azureml_backend
-
-    return mlflow_azureml_backend.attach(run_id)

@@ -1,8 +1,8 @@
 """Real virtual environments that hold MLflow, azureml-mlflow and this package.
 
 An environment is built with uv once for a list of requirements and kept below pytest's cache
-directory; a session works on a copy made of hard links, into which it installs the working tree.
-Nothing is built from inside the working tree, so that it stays as it is.
+directory (`pytest --cache-clear` deletes it); a session works on a copy made of hard links, into
+which it installs this package. Nothing is built inside the working tree, so that it stays as it is.
 """
 
 from __future__ import annotations
@@ -16,18 +16,16 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-uv = pytest.importorskip("uv")
-
 REPOSITORY = Path(__file__).parents[2]
 OURS, THEIRS = "mlflow_azureml_backend", "azureml_mlflow"
-WIDE = os.environ.get("AZUREML_TEST_MATRIX") == "wide"
+WIDE = os.environ.get("TEST_MATRIX") == "wide"
 _BIN = "Scripts" if os.name == "nt" else "bin"
 _SLOWEST_STEP = 900
 # Taken when pytest collects: a test of another folder may clean the environment later.
@@ -67,7 +65,10 @@ _DEFAULT_STACKS = (
 _WIDE_STACKS = (
     Stack(
         name="MLflow newer than azureml-mlflow allows",
-        requirements=("mlflow==3.17.2", "azure-identity", "jsonpickle", "msrest", "setuptools>=77"),
+        requirements=(
+            "mlflow==3.17.2",
+            *("azure-common", "azure-identity", "jsonpickle", "msrest", "pytz", "setuptools>=77"),
+        ),
         without_dependencies=(_AZUREML_MLFLOW,),
     ),
     Stack(
@@ -98,6 +99,7 @@ class Environment:
 
     root: Path
     work: Path
+    kind: str = "wheel"
 
     @property
     def python(self) -> Path:
@@ -129,8 +131,9 @@ class Environment:
     def ask(self, script: str, *, ahead: str | None = None) -> str:
         """Run a script and give what it printed, or the last line of what went wrong."""
         answer = self.run(self.python, "-c", script, ahead=ahead)
-        said = answer.stdout if answer.returncode == 0 else answer.stderr
-        return said.strip() if answer.returncode == 0 else said.strip().rpartition("\n")[2]
+        if answer.returncode == 0:
+            return answer.stdout.strip()
+        return answer.stderr.strip().rpartition("\n")[2]
 
     def ask_all(self, scripts: Mapping[str, str], *, ahead: str | None = None) -> dict[str, str]:
         """Ask several things, each in its own process, as many at a time as there are cores."""
@@ -164,9 +167,9 @@ class Environment:
         assert done.returncode == 0, done.stderr
         return next((self.work / "dist").glob("*.whl"))
 
-    def install_ours(self, kind: str) -> None:
+    def install_ours(self) -> None:
         """Install this package as a wheel or as an editable install of a copy of its source."""
-        if kind == "wheel":
+        if self.kind == "wheel":
             self.install("--no-deps", self.build_wheel())
         else:
             source = _copy_of_the_source(self.work / "source")
@@ -189,15 +192,16 @@ class Environments:
         self._tmp = tmp_path_factory
         self._with_us: dict[tuple[Stack, str], Environment] = {}
         self._without_us: dict[Path, Environment] = {}
+        self._out_of_reach = ""
 
     def with_us(self, stack: Stack, kind: str) -> Environment:
         """Give the environment of a stack with this package installed."""
         if (stack, kind) not in self._with_us:
             kept = self._kept(stack)
-            environment = self._copy(kept)
-            environment.install_ours(kind)
+            environment = self._copy(kept, kind)
+            environment.install_ours()
             self._with_us[stack, kind] = environment
-            self._without_us[environment.root] = self._copy(kept)
+            self._without_us[environment.root] = self._copy(kept, kind)
         return self._with_us[stack, kind]
 
     def without_us(self, environment: Environment) -> Environment:
@@ -207,9 +211,11 @@ class Environments:
     def remove(self) -> None:
         """Delete what the session made, but not what is kept for the next one."""
         for environment in (*self._with_us.values(), *self._without_us.values()):
-            shutil.rmtree(environment.root)
+            shutil.rmtree(environment.root, ignore_errors=True)
 
     def _kept(self, stack: Stack) -> Path:
+        if self._out_of_reach:
+            pytest.skip(self._out_of_reach)
         python = _find_python(stack)
         version = _run([python, "-VV"], cwd=self._kept_in).stdout
         wanted = (*stack.requirements, *stack.without_dependencies, *_our_requirements())
@@ -219,11 +225,11 @@ class Environments:
             self._build(stack, python, kept)
         return kept
 
-    def _copy(self, kept: Path) -> Environment:
+    def _copy(self, kept: Path, kind: str) -> Environment:
         work = self._tmp.mktemp("environment")
         root = work / "environment"
         shutil.copytree(kept, root, symlinks=True, copy_function=_link)
-        return Environment(root=root, work=work)
+        return Environment(root=root, work=work, kind=kind)
 
     def _build(self, stack: Stack, python: str, kept: Path) -> None:
         """Install as a user would: everything in one go, our wheel with its dependencies."""
@@ -253,7 +259,9 @@ class Environments:
         elsewhere = self._tmp.mktemp("probe")
         probe = _uv("pip", "install", "--no-cache", "--no-deps", "--target", elsewhere, "six")
         if probe.returncode != 0:
-            pytest.skip(f"the package index is out of reach: {probe.stderr.strip()[-300:]}")
+            cause = probe.stderr.strip().rpartition("\n")[2].strip()
+            self._out_of_reach = f"uv cannot reach the package index ({cause})"
+            pytest.skip(self._out_of_reach)
         pytest.fail(f"uv pip install {arguments}:\n{done.stderr}", pytrace=False)
 
 
@@ -282,6 +290,7 @@ def _copy_of_the_source(target: Path) -> Path:
 
 
 def _uv(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    uv = pytest.importorskip("uv", reason="uv builds the environments")
     variables = {"UV_PYTHON_DOWNLOADS": "never", **_ENVIRON}
     # pyenv's shims run no version that is not activated, so uv is shown the versions themselves.
     pyenv = Path(_ENVIRON.get("PYENV_ROOT", "~/.pyenv")).expanduser()
@@ -338,17 +347,18 @@ def environments(
     environments.remove()
 
 
-def _named(setups: Sequence[tuple[Stack, str]]) -> dict[str, Any]:
-    return {"params": setups, "ids": [f"{stack.name}, {kind}" for stack, kind in setups]}
+def _described(setup: tuple[Stack, str]) -> str:
+    stack, kind = setup
+    return f"{stack.name}, {kind}"
 
 
-@pytest.fixture(**_named(_SETUPS))
+@pytest.fixture(params=_SETUPS, ids=_described)
 def environment(request: pytest.FixtureRequest, environments: Environments) -> Environment:
     """Give each environment with MLflow, azureml-mlflow and this package."""
     return environments.with_us(*request.param)
 
 
-@pytest.fixture(**_named(_SETUPS if WIDE else _SETUPS[-1:]))
+@pytest.fixture(params=_SETUPS if WIDE else _SETUPS[-1:], ids=_described)
 def one_environment(request: pytest.FixtureRequest, environments: Environments) -> Environment:
     """Give the one that starts fastest, for what needs not be asked of each at every change."""
     return environments.with_us(*request.param)

@@ -5,6 +5,7 @@ MLflow logs a line of its own where the file was opened but could not be parsed.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.timeout(1800)
 
+_NO_FILE = "Permission denied" if os.name == "nt" else "Is a directory"
 _REASONS = {
     "absent.json": "cannot be read: No such file or directory",
-    "directory.json": "cannot be read: Is a directory",
+    "directory.json": f"cannot be read: {_NO_FILE}",
     "latin.json": "is not UTF-8 text",
     "list.json": "is not a JSON object",
 }

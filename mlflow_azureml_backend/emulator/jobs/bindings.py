@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote, urlsplit
 
+from mlflow_azureml_backend.emulator.job_outputs import output_uri
 from mlflow_azureml_backend.emulator.jobs.failure import JobFailure
 from mlflow_azureml_backend.emulator.jobs.storage import (
     Place,
@@ -18,7 +19,6 @@ from mlflow_azureml_backend.emulator.jobs.storage import (
     upload_file,
     upload_folder,
 )
-from mlflow_azureml_backend.emulator.run_document import output_uri
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -140,18 +140,8 @@ def read_outputs(job: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
 
     Args:
         job: the properties of the job's resource.
-
-    Raises:
-        JobFailure: one is to be registered as an asset.
     """
-    outputs = {name: value for name, value in (job.get("outputs") or {}).items() if value}
-    for name, output in outputs.items():
-        if output.get("assetName"):
-            raise JobFailure(
-                f"The job's output '{name}' is to be registered as the asset "
-                f"'{output['assetName']}', and the emulator does not register outputs yet."
-            )
-    return outputs
+    return {name: value for name, value in (job.get("outputs") or {}).items() if value}
 
 
 def _environment(state: State, workspace: WorkspaceKey, job: Mapping[str, Any]) -> EnvironmentSpec:

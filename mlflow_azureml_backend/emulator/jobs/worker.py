@@ -28,6 +28,7 @@ from mlflow_azureml_backend.emulator.jobs.interrupt import Interrupt
 from mlflow_azureml_backend.emulator.jobs.launch import launch, prepared
 from mlflow_azureml_backend.emulator.jobs.process import JobProcess
 from mlflow_azureml_backend.emulator.jobs.record import JobRecord, Stopped
+from mlflow_azureml_backend.emulator.jobs.registration import register_outputs
 from mlflow_azureml_backend.emulator.jobs.status import JobStatus
 
 if TYPE_CHECKING:
@@ -208,12 +209,16 @@ class Worker:
             process.close()
         with suppress(Stopped):  # what a canceled job has written is kept too
             self._advance(JobStatus.FINALIZING)
-        for warning in self._binder.take(read_outputs(self._record.properties)):
+        outputs = read_outputs(self._record.properties)
+        for warning in self._binder.take(outputs):
             self._record.warn(warning)
         if process.exit_code is None:
             raise node_lost()
         if process.exit_code != 0:
             raise process_failed(process.exit_code, self._end_of_log())
+        named = any(output.get("assetName") for output in outputs.values())
+        if named and self._record.status is not JobStatus.CANCEL_REQUESTED:
+            register_outputs(self._emulation.state, self._workspace, self._name)
 
     def _stop(self, process: JobProcess, timeout: timedelta | None) -> None:
         if not self._interrupt.is_set():

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.emulator.assets import is_listed
+from mlflow_azureml_backend.emulator.field_checks import DESCRIBED, check_fields
 from mlflow_azureml_backend.emulator.routes.management import (
     managed,
     page,
@@ -67,11 +68,8 @@ def _get_container(kind: AssetKind, call: Call) -> Response:
 
 def _put_container(kind: AssetKind, call: Call) -> Response:
     key, name, sent = call.workspace, call.params["name"], sent_properties(call)
-    kept: dict[str, Any] = {
-        field: sent[field]
-        for field in ("description", "tags", "properties", "isArchived")
-        if field in sent
-    }
+    check_fields(sent, DESCRIBED)
+    kept: dict[str, Any] = {field: sent[field] for field in DESCRIBED if field in sent}
     state = call.emulation.state
     created = state.put(kind.container_kind, key.storage_key, name, "", kept)
     is_new = created and not state.list(kind.kind, key.storage_key, name)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlflow_azureml_backend.emulator.assets import AssetKind
 from mlflow_azureml_backend.emulator.errors import ServiceError
+from mlflow_azureml_backend.emulator.field_checks import DESCRIBED, invalid
 from mlflow_azureml_backend.emulator.routes.assets import version_routes
-from mlflow_azureml_backend.emulator.routes.management import invalid, managed, page
+from mlflow_azureml_backend.emulator.routes.management import managed, page
 from mlflow_azureml_backend.emulator.routing import json_response
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def _accept(key: WorkspaceKey, sent: Mapping[str, Any]) -> dict[str, Any]:
 CODES: Final = AssetKind(
     kind="code",
     segment="codes",
+    fields={**DESCRIBED, "codeUri": str},
     shape=_SHAPE,
     accept=_accept,
     missing_version=code_not_found,

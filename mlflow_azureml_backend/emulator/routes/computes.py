@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 
 from mlflow_azureml_backend.emulator.errors import ServiceError
+from mlflow_azureml_backend.emulator.field_checks import Kind, check_fields, invalid
 from mlflow_azureml_backend.emulator.resources import filled, resource, timestamp
 from mlflow_azureml_backend.emulator.routes.management import (
     LOCATION,
-    invalid,
     managed,
     page,
     regional_url,
@@ -53,6 +53,19 @@ _CLUSTER: Final = {
     "enableNodePublicIp": True,
     "enableBatchPrivateLink": False,
     "propertyBag": {},
+}
+_FIELDS: Final[Kind] = {
+    "location": str,
+    "tags": dict,
+    "properties": {
+        "computeType": str,
+        "description": str,
+        "properties": {
+            "vmSize": str,
+            "scaleSettings": {"maxNodeCount": int, "minNodeCount": int},
+            "userAccountCredentials": dict,
+        },
+    },
 }
 # What an answer to a PUT does not know yet.
 _NOT_YET: Final = ("currentNodeCount", "targetNodeCount", "nodeStateCounts", "allocationState")
@@ -101,6 +114,8 @@ def _put(call: Call) -> Response:
         ServiceError: 400 for kinds of compute that are not emulated.
     """
     key, name, sent = call.workspace, call.params["name"], sent_properties(call)
+    whole = call.json()
+    check_fields(whole, _FIELDS, "compute")
     if sent.get("computeType") != "AmlCompute":
         raise invalid(
             f"Compute type {sent.get('computeType')} is not supported by the emulator, "
@@ -110,7 +125,6 @@ def _put(call: Call) -> Response:
     cluster["vmSize"] = str(cluster["vmSize"]).upper()
     if account := cluster.get("userAccountCredentials"):
         cluster["userAccountCredentials"] = {**account, "adminUserPassword": None}
-    whole = call.json()
     body = {
         "location": whole.get("location") or call.emulation.settings.region,
         "tags": whole.get("tags") or {},

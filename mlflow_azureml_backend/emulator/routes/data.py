@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlflow_azureml_backend.emulator.assets import AssetKind
 from mlflow_azureml_backend.emulator.errors import ServiceError
+from mlflow_azureml_backend.emulator.field_checks import DESCRIBED, invalid
 from mlflow_azureml_backend.emulator.routes.assets import asset_routes
-from mlflow_azureml_backend.emulator.routes.management import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,6 +115,7 @@ def _path_changed(name: str, version: str) -> ServiceError:
 DATA: Final = AssetKind(
     kind="data",
     segment="data",
+    fields={**DESCRIBED, "dataUri": str, "dataType": str},
     shape=_DATA_SHAPE,
     accept=_accept_data,
     missing_version=_data_version_not_found,
@@ -129,6 +130,7 @@ DATA: Final = AssetKind(
 MODELS: Final = AssetKind(
     kind="model",
     segment="models",
+    fields={**DESCRIBED, "modelUri": str, "modelType": str, "flavors": dict},
     shape=_MODEL_SHAPE,
     accept=_accept_model,
     missing_version=_model_not_found,

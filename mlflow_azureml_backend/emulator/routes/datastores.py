@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from starlette.responses import Response
 
 from mlflow_azureml_backend.emulator.errors import ServiceError
+from mlflow_azureml_backend.emulator.field_checks import DESCRIBED, Kind, check_fields, invalid
 from mlflow_azureml_backend.emulator.resources import filled, resource, system_data
 from mlflow_azureml_backend.emulator.routes.management import (
-    invalid,
     managed,
     page,
     sent_properties,
@@ -36,7 +36,7 @@ DEFAULT_STORE: Final = "workspaceblobstore"
 """The datastore a new workspace uses where none is named."""
 
 _KIND: Final = "datastore"
-_SHAPE: Final = {
+_SHAPE: Final[Mapping[str, Any]] = {
     "description": None,
     "tags": None,
     "properties": None,
@@ -48,6 +48,14 @@ _SHAPE: Final = {
     "serviceDataAccessAuthIdentity": "None",
 }
 _SUPPORTED: Final = ("AzureBlob",)
+_FIELDS: Final[Kind] = {
+    **DESCRIBED,
+    "datastoreType": str,
+    "accountName": str,
+    "containerName": str,
+    "credentials": {"credentialsType": str, "secrets": dict},
+}
+_LONGEST_HOURS: Final = 24 * 7
 _KEYS_AGAIN_FROM: Final = "2024-10"
 
 
@@ -97,6 +105,7 @@ def _put(call: Call) -> Response:
             not named.
     """
     key, name, sent = call.workspace, call.params["name"], sent_properties(call)
+    check_fields(sent, _FIELDS)
     kind = sent.get("datastoreType")
     if kind not in _SUPPORTED:
         raise invalid(f"Datastore type {kind} is not supported by the emulator, only AzureBlob is.")
@@ -107,7 +116,8 @@ def _put(call: Call) -> Response:
     known = state.get(_KIND, key.storage_key, name)
     # Only the workspace itself says which datastore is its default.
     is_default = bool(known and known.body["isDefault"])
-    properties = filled(_SHAPE, {**sent, "isDefault": is_default})
+    credentials = filled(_SHAPE["credentials"], sent.get("credentials") or {})
+    properties = filled(_SHAPE, {**sent, "isDefault": is_default, "credentials": credentials})
     created = state.put(_KIND, key.storage_key, name, "", properties)
     return stored(call, _rendered(key, _found(call, key)), created=created)
 
@@ -146,7 +156,9 @@ def _signature(
     call: Call, key: WorkspaceKey, container: str, wanted: Mapping[str, Any]
 ) -> dict[str, str]:
     hours = wanted.get("expireAfterHours")
-    lifetime = timedelta(hours=hours if isinstance(hours, int) and hours > 0 else 1)
+    lifetime = timedelta(
+        hours=min(hours, _LONGEST_HOURS) if isinstance(hours, int) and hours > 0 else 1
+    )
     url = call.emulation.blobs.sas_url(
         key.storage_account, container, None, permissions="racwdl", lifetime=lifetime
     )

@@ -9,9 +9,9 @@ import yaml
 
 from mlflow_azureml_backend.emulator.assets import AssetKind
 from mlflow_azureml_backend.emulator.errors import ServiceError
+from mlflow_azureml_backend.emulator.field_checks import DESCRIBED, invalid
 from mlflow_azureml_backend.emulator.resources import filled
 from mlflow_azureml_backend.emulator.routes.assets import asset_routes
-from mlflow_azureml_backend.emulator.routes.management import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,6 +88,12 @@ def _changed(name: str, version: str) -> ServiceError:
 ENVIRONMENTS: Final = AssetKind(
     kind="environment",
     segment="environments",
+    fields={
+        **DESCRIBED,
+        "image": str,
+        "condaFile": str,
+        "build": {"contextUri": str, "dockerfilePath": str},
+    },
     shape=_SHAPE,
     accept=_accept,
     missing_version=environment_not_found,

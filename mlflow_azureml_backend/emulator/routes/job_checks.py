@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from mlflow_azureml_backend.emulator.field_checks import (
+    DESCRIBED,
+    Each,
+    Kind,
+    check_fields,
+    invalid,
+)
 from mlflow_azureml_backend.emulator.routes.codes import CODES, code_not_found
 from mlflow_azureml_backend.emulator.routes.computes import compute_exists, compute_not_found
 from mlflow_azureml_backend.emulator.routes.environments import (
     ENVIRONMENTS,
     environment_not_found,
 )
-from mlflow_azureml_backend.emulator.routes.management import invalid
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,26 +34,55 @@ _ID: Final = re.compile(
     r"(?:/versions/(?P<version>[^/]+)|/labels/(?P<label>[^/]+))?",
     re.IGNORECASE,
 )
-_STRINGS: Final = (
-    "command",
-    "environmentId",
-    "codeId",
-    "computeId",
-    "experimentName",
-    "displayName",
-    "description",
-)
-_MAPPINGS: Final = (
-    "tags",
-    "properties",
-    "inputs",
-    "outputs",
-    "services",
-    "resources",
-    "environmentVariables",
-    "distribution",
-    "queueSettings",
-)
+_FIELDS: Final[Kind] = {
+    **DESCRIBED,
+    "jobType": str,
+    "displayName": str,
+    "experimentName": str,
+    "command": str,
+    "environmentId": str,
+    "codeId": str,
+    "computeId": str,
+    "environmentVariables": dict,
+    "inputs": Each({"jobInputType": str, "uri": str, "mode": str}),
+    "outputs": Each(
+        {
+            "jobOutputType": str,
+            "uri": str,
+            "mode": str,
+            "assetName": str,
+            "assetVersion": str,
+        }
+    ),
+    "services": Each(dict),
+    "resources": {
+        "instanceCount": int,
+        "instanceType": str,
+        "shmSize": str,
+        "dockerArgs": str,
+        "properties": dict,
+    },
+    "distribution": {
+        "distributionType": str,
+        "processCountPerInstance": int,
+        "workerCount": int,
+        "parameterServerCount": int,
+    },
+    "limits": {"timeout": str},
+    "queueSettings": dict,
+}
+
+
+def check_job_fields(job: Mapping[str, Any]) -> None:
+    """Check that the fields of a job are of the kind they have to be.
+
+    Args:
+        job: the properties the client sent.
+
+    Raises:
+        ServiceError: 400.
+    """
+    check_fields(job, _FIELDS)
 
 
 def check_job(state: State, key: WorkspaceKey, job: Mapping[str, Any]) -> None:
@@ -56,10 +91,10 @@ def check_job(state: State, key: WorkspaceKey, job: Mapping[str, Any]) -> None:
     Args:
         state: the documents of the workspace.
         key: the workspace.
-        job: the properties the client sent.
+        job: the properties the client sent, their fields checked already.
 
     Raises:
-        ServiceError: 400 for a job that is malformed or of a type that is not emulated, 404 for a
+        ServiceError: 400 for a job that is incomplete or of a type that is not emulated, 404 for a
             reference to something that does not exist.
     """
     if (kind := job.get("jobType")) != "Command":
@@ -67,7 +102,9 @@ def check_job(state: State, key: WorkspaceKey, job: Mapping[str, Any]) -> None:
             f"Jobs of type {kind} are not supported by the emulator, only Command is.",
             "JobTypeNotSupported",
         )
-    _check_fields(job)
+    for field in ("command", "environmentId"):
+        if not (job.get(field) or "").strip():
+            raise invalid(f"The {field[0].upper()}{field[1:]} field is required.")
     if "IsLocal" in ((job.get("resources") or {}).get("properties") or {}):
         raise invalid(
             "Local runs are not supported by the emulator: name a compute.", "LocalRunNotSupported"
@@ -77,26 +114,6 @@ def check_job(state: State, key: WorkspaceKey, job: Mapping[str, Any]) -> None:
         find_code(state, key, code)
     if (compute := job.get("computeId")) and not compute_exists(state, key, compute):
         raise compute_not_found()
-
-
-def _check_fields(job: Mapping[str, Any]) -> None:
-    for field, kind, called in (
-        *((field, str, "a string") for field in _STRINGS),
-        *((field, dict, "an object") for field in _MAPPINGS),
-    ):
-        if job.get(field) is not None and not isinstance(job[field], kind):
-            raise invalid(f"The {_title(field)} field has to be {called}.")
-    for field in ("command", "environmentId"):
-        if not (job.get(field) or "").strip():
-            raise invalid(f"The {_title(field)} field is required.")
-    for field in ("inputs", "outputs"):
-        for name, value in (job.get(field) or {}).items():
-            if not isinstance(value, dict):
-                raise invalid(f"'{name}' in {_title(field)} has to be an object.")
-
-
-def _title(field: str) -> str:
-    return field[0].upper() + field[1:]
 
 
 def find_environment(state: State, key: WorkspaceKey, reference: str) -> Document:

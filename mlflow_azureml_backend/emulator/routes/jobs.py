@@ -13,14 +13,14 @@ from starlette.responses import Response
 
 from mlflow_azureml_backend.emulator.assets import is_listed
 from mlflow_azureml_backend.emulator.errors import ServiceError
+from mlflow_azureml_backend.emulator.field_checks import invalid
 from mlflow_azureml_backend.emulator.job_body import changed_job, new_job, shown_job
 from mlflow_azureml_backend.emulator.jobs.status import JobStatus
 from mlflow_azureml_backend.emulator.resources import USER, resource, timestamp
-from mlflow_azureml_backend.emulator.routes.job_checks import check_job
+from mlflow_azureml_backend.emulator.routes.job_checks import check_job, check_job_fields
 from mlflow_azureml_backend.emulator.routes.job_operations import ROUTES as _JOB_OPERATIONS
 from mlflow_azureml_backend.emulator.routes.job_operations import begin_job_operation
 from mlflow_azureml_backend.emulator.routes.management import (
-    invalid,
     managed,
     page,
     sent_properties,
@@ -75,8 +75,9 @@ def describe_job(call: Call, key: WorkspaceKey, name: str, sent: Mapping[str, An
     document = call.emulation.state.update(
         _KIND, key.storage_key, name, "", lambda job: changed_job(job, sent)
     )
+    tags = {**described(document.body), "mlflow.runName": document.body["displayName"]}
     with suppress(KeyError):  # its user may have deleted the run
-        call.emulation.tracking.set_tags(key, name, described(document.body))
+        call.emulation.tracking.set_tags(key, name, tags)
     return document
 
 
@@ -90,6 +91,7 @@ def _put(call: Call) -> Response:
     """
     key, name, sent = call.workspace, call.params["job"], sent_properties(call)
     state = call.emulation.state
+    check_job_fields(sent)
     # Two that submit the same name at once: one of them starts it.
     with _SUBMITTING:
         if state.get(_KIND, key.storage_key, name) is not None:

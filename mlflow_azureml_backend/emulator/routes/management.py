@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
-from mlflow_azureml_backend.emulator.errors import ServiceError
+from mlflow_azureml_backend.emulator.field_checks import invalid
 from mlflow_azureml_backend.emulator.resources import PROVIDER
 from mlflow_azureml_backend.emulator.routing import WORKSPACE, Call, Route, json_response
 
@@ -81,16 +81,6 @@ def sent_properties(call: Call) -> dict[str, Any]:
     if not isinstance(properties, dict):
         raise invalid("The Properties field is required.")
     return properties
-
-
-def invalid(message: str, *codes: str) -> ServiceError:
-    """Build the refusal of a request that cannot be right.
-
-    Args:
-        message: what is wrong.
-        codes: further codes, from the general to the special.
-    """
-    return ServiceError(400, "UserError", message, inner=("BadArgument", "ArgumentInvalid", *codes))
 
 
 def stored(call: Call, body: dict[str, Any], *, created: bool) -> Response:

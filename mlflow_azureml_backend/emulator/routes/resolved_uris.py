@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from mlflow_azureml_backend.emulator.job_outputs import ASSET_TYPES, output_asset, output_uri
+from mlflow_azureml_backend.emulator.field_checks import invalid
+from mlflow_azureml_backend.emulator.job_outputs import ASSET_TYPES, output_uri
 from mlflow_azureml_backend.emulator.routes.data import DATA, MODELS, long_uri
-from mlflow_azureml_backend.emulator.routes.management import invalid
 from mlflow_azureml_backend.emulator.routing import WORKSPACE, Route, json_response
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _ASSET_ID: Final = re.compile(
     r"/(?P<name>[^/]+)/versions/(?P<version>[^/]+)",
     re.IGNORECASE,
 )
+_OUTPUT: Final = re.compile(r"azureml_(?P<job>.+)_output_data_(?P<output>.+)", re.DOTALL)
 
 
 def _resolve_data(call: Call) -> Response:
@@ -73,11 +74,13 @@ def _place(state: State, key: WorkspaceKey, name: str, version: str) -> tuple[st
         document = state.get(kind.kind, key.storage_key, name, version)
         if document is not None:
             return document.body[uri], document.body[asset_type]
-    for job in state.list("job", key.storage_key):
-        for output, body in job.body["outputs"].items():
-            if output_asset(job.name, output, body) == (name, version):
-                return output_uri(job.name, output, body), body["jobOutputType"]
-    return None
+    if (unnamed := _OUTPUT.fullmatch(name)) is None:
+        return None
+    job = state.get("job", key.storage_key, unnamed["job"])
+    output = job.body["outputs"].get(unnamed["output"]) if job else None
+    if job is None or output is None:
+        return None
+    return output_uri(job.name, unnamed["output"], output), output["jobOutputType"]
 
 
 ROUTES: Final[tuple[Route, ...]] = (

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from mlflow_azureml_backend.emulator.errors import ServiceError
+from mlflow_azureml_backend.emulator.field_checks import Kind, check_fields, invalid
 from mlflow_azureml_backend.emulator.resources import timestamp
 from mlflow_azureml_backend.emulator.routes.datastores import ARTIFACT_CONTAINER
 from mlflow_azureml_backend.emulator.routes.jobs import describe_job
-from mlflow_azureml_backend.emulator.routes.management import invalid
 from mlflow_azureml_backend.emulator.routes.resolved_uris import ROUTES as _RESOLVED_URIS
 from mlflow_azureml_backend.emulator.routing import WORKSPACE, Route, json_response
 from mlflow_azureml_backend.emulator.run_document import (
@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.emulator.state import Document
 
 _LOG_LIFETIME: Final = timedelta(hours=8)
+_DESCRIPTION: Final[Kind] = {
+    "displayName": str,
+    "description": str,
+    "tags": dict,
+    "properties": dict,
+    "hidden": bool,
+}
 _TOKEN_LIFETIME: Final = timedelta(hours=24)
 _TOKEN_AUDIENCE: Final = "https://ml.azure.com"  # noqa: S105 (names a service, is no secret)
 
@@ -112,6 +119,7 @@ def _describe(call: Call) -> Response:
     Tags and properties are merged, as the service does here and not for a job that is put again.
     """
     key, run_id, sent = call.workspace, call.params["run"], call.json()
+    check_fields(sent, _DESCRIPTION, "run")
     job, _ = _found(call, key, run_id)
     change: dict[str, Any] = {
         field: sent[field]

@@ -1,0 +1,119 @@
+"""A real MLflow store, made once; every test has an experiment of its own."""
+
+import itertools
+from pathlib import Path
+
+import mlflow
+import pytest
+from mlflow.tracking import MlflowClient
+
+from mlflow_azureml_backend.errors import NotFoundError
+
+_experiments = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory):
+    """The URI of a SQLite store."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+
+
+@pytest.fixture
+def experiment_id(store, tmp_path, monkeypatch):
+    """An experiment in the store, which is MLflow's current one during the test."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    mlflow.set_tracking_uri(store)
+    yield MlflowClient().create_experiment(
+        f"experiment {next(_experiments)}", artifact_location=(tmp_path / "artifacts").as_uri()
+    )
+    while mlflow.active_run():
+        mlflow.end_run()
+    mlflow.set_tracking_uri(None)
+
+
+@pytest.fixture
+def client(experiment_id):
+    return MlflowClient()
+
+
+@pytest.fixture
+def run_id(client, experiment_id):
+    """The user's run, open."""
+    return client.create_run(experiment_id).info.run_id
+
+
+class JobRun:
+    """The job's run as the workspace's REST API tells it, and what was asked of it."""
+
+    def __init__(self):
+        self.params = {}
+        self.tags = {}
+        self.points = {}
+        self.latest = {}
+        self.files = {}
+        self.sizes = {}
+        self.error = None
+        self.histories_read = []
+        self.downloads = []
+
+    def log(self, key, value, step=0, timestamp=None):
+        point = {
+            "key": key,
+            "value": value,
+            "timestamp": 1_700_000_000_000 + step if timestamp is None else timestamp,
+            "step": step,
+        }
+        self.points.setdefault(key, []).append(point)
+
+    def read(self):
+        self._answer()
+        latest = {key: max(points, key=_order) for key, points in self.points.items()}
+        return {
+            "info": {"run_id": "job_1"},
+            "data": {
+                "params": [{"key": key, "value": value} for key, value in self.params.items()],
+                "tags": [{"key": key, "value": value} for key, value in self.tags.items()],
+                "metrics": list({**latest, **self.latest}.values()),
+            },
+        }
+
+    def metric_history(self, key):
+        self._answer()
+        self.histories_read.append(key)
+        yield from list(self.points[key])
+
+    def artifacts(self):
+        self._answer()
+        return [
+            {"path": path, "size": self.sizes.get(path, len(content))}
+            for path, content in sorted(self.files.items())
+        ]
+
+    def download(self, path, target: Path):
+        self._answer()
+        self.downloads.append(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(self.files[path])
+
+    def wait_until_readable(self):
+        self._answer()
+
+    def _answer(self):
+        if self.error is not None:
+            raise self.error
+
+
+def _order(point):
+    return point["step"], point["timestamp"], float(point["value"])
+
+
+@pytest.fixture
+def job_run():
+    return JobRun()
+
+
+@pytest.fixture
+def absent_run(job_run):
+    """The run of a job that never started."""
+    job_run.error = NotFoundError("There is no such run.")
+    return job_run
