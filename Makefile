@@ -3,13 +3,16 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test test-slow lint docs clean
 
 demo: $(VENV)/.emulator
 	PATH="$(CURDIR)/$(BIN):$$PATH" mlflow run sample_project --backend azureml --backend-config sample_project/emulator.json -P alpha=0.3
 
 test: $(VENV)/.test
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist loadfile
+
+test-slow: $(VENV)/.test
+	$(BIN)/pytest -m slow
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -42,6 +42,9 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "environment": EnvironmentConfig,
 }
 
+# Keys that take a text or an object.
+_TWO_FORMS = ("workspace", "environment", "conda_file")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MLflowOptions:
@@ -94,19 +97,29 @@ def _refused_options(raw: Mapping[str, Any]) -> Iterable[str]:
 
 def _problems(error: ValidationError) -> Iterable[str]:
     for finding in error.errors(include_url=False):
-        location = [str(part) for part in finding["loc"] if part not in ("<object>", "<text>")]
+        location = _without_forms([str(part) for part in finding["loc"]])
         if finding["type"] == "extra_forbidden":
             text = _unknown_key(location)
         elif finding["type"] == "missing":
             text = "is missing"
         else:
             wanted = _WANTED.get(finding["type"], finding["msg"]).format(**finding.get("ctx", {}))
-            either_form = finding["loc"][-1] == "<text>" and finding["type"] == "string_type"
+            either_form = finding["loc"][-1] != location[-1] and finding["type"] == "string_type"
             either = " or an object" if either_form else ""
             text = f"{wanted}{either}, got {_shown(finding['input'])}"
             if finding["loc"][2:] == ("[key]",):  # pydantic's mark for the key itself
                 location, text = location[:-2], f"a key {text}"
         yield f"{'.'.join(location)}: {text}"
+
+
+def _without_forms(location: list[str]) -> list[str]:
+    """Leave out the marks that tell which of two forms a key was read as (schema.py)."""
+    before = ["", *location]
+    return [
+        part
+        for part, key in zip(location, before, strict=False)
+        if key not in _TWO_FORMS or part not in ("<object>", "<text>")
+    ]
 
 
 def _shown(value: Any) -> str:

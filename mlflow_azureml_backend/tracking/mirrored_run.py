@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -164,7 +166,7 @@ class MirroredRun:
         copied = self._copied.get(key)
         if copied is None:
             history = self._client.get_metric_history(self.run_id, key)
-            copied = {(repr(m.value), m.timestamp, m.step) for m in history}
+            copied = {(_same(m.value), m.timestamp, m.step) for m in history}
             self._copied[key] = copied
         new = (p for p in self._source.metric_history(key) if _point(p) not in copied)
         for batch in _batches(new, _METRICS_A_BATCH):
@@ -204,12 +206,17 @@ def _is_users(key: str) -> bool:
 
 
 def _point(metric: Mapping[str, Any]) -> tuple[str, int, int]:
-    """Identify a metric point; NaN equals itself here."""
     return (
-        repr(float(metric["value"])),
+        _same(float(metric["value"])),
         int(metric.get("timestamp") or 0),
         int(metric.get("step") or 0),
     )
+
+
+def _same(value: float) -> str:
+    """Identify a metric's value: NaN equals itself, and infinity what a SQL store makes of it."""
+    largest = sys.float_info.max
+    return repr(value) if math.isnan(value) else repr(max(-largest, min(largest, value)))
 
 
 def _metric(key: str, point: Mapping[str, Any]) -> Metric:

@@ -104,6 +104,7 @@ WRONG = [
     ({"queue_timeout": -5}, "queue_timeout: must be greater than 0, got -5."),
     ({"tags": ["a"]}, "tags: must be an object of key and value, got ['a']."),
     ({"tags": {"a": ["b"]}}, "tags.a: must be text, got ['b']."),
+    ({"tags": {"<text>": None}}, "tags.<text>: must be text, got None."),
     ({"tags": {"a": None}}, "tags.a: must be text, got None."),
     ({"tags": {"a": {"b": "c"}}}, "tags.a: must be text, got {'b': 'c'}."),
     ({"tags": {"": "x"}}, "tags: a key must not be empty, got ''."),
@@ -155,6 +156,8 @@ ALL_KEYS = ", ".join(BackendConfig.model_fields)
         ({"experiment": "x"}, "Did you mean 'experiment_name'?"),
         ({"queue-timeout": 3}, "Did you mean 'queue_timeout'?"),
         ({"zzz": 1}, f"zzz: unknown key. Allowed: {ALL_KEYS}."),
+        ({"<object>": 1}, "<object>: unknown key."),
+        ({"workspace": {**INLINE, "<text>": 1}}, "workspace.<text>: unknown key."),
         (
             {"workspace": {**INLINE, "workspace": "w"}},
             "workspace.workspace: unknown key. Did you mean 'workspace_name'?",

@@ -15,6 +15,8 @@ import requests
 if TYPE_CHECKING:
     from mlflow_azureml_backend.emulator.endpoint import Endpoint
 
+pytestmark = pytest.mark.slow
+
 PLUGIN = "azureml-mlflow==1.62.0.post6"
 PACKAGES = (PLUGIN, "pandas", "scikit-learn", "skops")
 PROGRAM = Path(__file__).with_name("tracking_client.py")

@@ -76,6 +76,7 @@ def test_every_command_that_is_documented_exists_and_every_one_that_exists_is_do
     assert documented == existing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", commands("mlflow"))
 def test_every_documented_run_completes(command, client, workspace_config, monkeypatch):
     from mlflow.cli import cli
@@ -86,6 +87,7 @@ def test_every_documented_run_completes(command, client, workspace_config, monke
     assert result.exit_code == 0, result.stderr
 
 
+@pytest.mark.slow
 def test_the_documented_python_and_the_verbs_for_its_run_work(
     client, workspace_config, monkeypatch, capsys
 ):

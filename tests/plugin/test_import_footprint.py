@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 OURS = {"mlflow_azureml_backend", "mlflow_azureml_backend.plugin"}
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 _LIST_MODULES_AT_EXIT = """
 import atexit, os, sys

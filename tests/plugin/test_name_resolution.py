@@ -24,7 +24,7 @@ WIDE = os.environ.get("TEST_MATRIX") == "wide"
 OURS, THEIRS = "mlflow_azureml_backend", "azureml_mlflow"
 BACKEND = "mlflow_azureml_backend.backend"
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 _WHOSE = """
 from mlflow.projects.backend.loader import load_backend

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from conftest import Environment
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 _NO_FILE = "Permission denied" if os.name == "nt" else "Is a directory"
 _REASONS = {

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mlflow.tracking import MlflowClient
 
 from mlflow_azureml_backend.errors import TrackingError, UnavailableError
 from mlflow_azureml_backend.job import JobHandle, JobStatus, RunOutcome, WorkspaceRef
@@ -33,6 +34,20 @@ def history(client, run_id):
         )
 
     return read
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    """What is sent to the store, request by request."""
+    sent = []
+    log_batch = MlflowClient.log_batch
+
+    def recording(self, run_id, metrics=(), params=(), tags=(), **keywords):
+        sent.append((list(metrics), list(params), list(tags)))
+        return log_batch(self, run_id, metrics=metrics, params=params, tags=tags, **keywords)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", recording)
+    return sent
 
 
 @pytest.fixture
@@ -203,6 +218,35 @@ def test_an_update_that_fails_waits_for_the_next(run_id, job_run, history, error
     job_run.error = None
     mirror.finish(COMPLETED)
     assert len(history("loss")) == 1
+
+
+def test_no_request_is_larger_than_mlflow_allows(run_id, job_run, batches):
+    job_run.params = {f"p{number}": "x" for number in range(101)}
+    job_run.tags = {f"t{number}": "x" for number in range(101)}
+    for step in range(1001):
+        job_run.log("loss", step, step=step)
+    MirroredRun(run_id, job_run).finish(COMPLETED)
+    for metrics, params, tags in batches:
+        assert len(metrics) <= 1000
+        assert len(params) <= 100
+        assert len(tags) <= 100
+        assert len(metrics) + len(params) + len(tags) <= 1000
+    assert [sum(map(len, kind)) for kind in zip(*batches, strict=True)] == [1001, 101, 101]
+
+
+@pytest.mark.parametrize("value", [1, 0.1 + 0.2, "NaN", "Infinity", "-Infinity"])
+def test_what_the_run_has_already_is_not_sent_again(run_id, job_run, batches, value):
+    job_run.params = {"alpha": "1"}
+    job_run.tags = {"team": "a"}
+    job_run.log("loss", value, step=0)
+    first = MirroredRun(run_id, job_run)
+    first.update()
+    assert len(batches) == 3
+    job_run.log("loss", value, step=1)
+    first.finish(COMPLETED)
+    assert [[point.step for point in metrics] for metrics, _, _ in batches[3:]] == [[1]]
+    MirroredRun(run_id, job_run).finish(COMPLETED)
+    assert len(batches) == 4
 
 
 def snapshot(client, run_id, files, keys):
