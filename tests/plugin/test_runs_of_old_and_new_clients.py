@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+
 TRAINING = Path(__file__).parents[1] / "end_to_end" / "projects" / "training"
 
 # What a user would look at afterwards, through MLflow alone.
 LOOK = """
 import json, sys, mlflow
-pytestmark = pytest.mark.slow
-
 client = mlflow.MlflowClient()
 experiments = [each.experiment_id for each in client.search_experiments()]
 [run] = client.search_runs(experiments)
