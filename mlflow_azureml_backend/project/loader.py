@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import tempfile
 from pathlib import Path
@@ -27,6 +28,9 @@ from mlflow_azureml_backend.project.spec import EntryPoint, Parameter, ProjectSp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+# A name is not quoted like a value: it must not hold what azure-ai-ml or the service would resolve.
+_EXPRESSION = re.compile(r"\$\{\{|\{(?:inputs|outputs|search_space)\.")
 
 # How a script named as entry point is run. MLflow takes the client's $SHELL for `.sh`; a job runs
 # on another machine, where bash is what every Azure ML image has.
@@ -130,6 +134,10 @@ def _entry_point(project: Any, root: Path, name: str) -> EntryPoint:
         return EntryPoint(name=name, command=entry.command, parameters=parameters)
     interpreter = _INTERPRETERS.get(Path(name).suffix)
     if interpreter and (root / name).is_file() and _is_inside(root, name):
+        if _EXPRESSION.search(name):
+            raise ProjectError(
+                f"The script name '{name}' reads as an Azure ML expression; rename the file."
+            )
         # Braces in a file name are text, not a template.
         command = interpreter.format(shlex.quote(name)).replace("{", "{{").replace("}", "}}")
         return EntryPoint(name=name, command=command)

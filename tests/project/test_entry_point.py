@@ -69,6 +69,13 @@ def test_what_is_no_script_of_the_project_is_refused(write, read, tmp_path, scri
     assert "(MLproject has: test, train)" in str(caught.value)
 
 
+@pytest.mark.parametrize("script", ["${{inputs.x}}.py", "{inputs.x}.py", "a{search_space.y}.sh"])
+def test_a_script_whose_name_azure_ml_would_resolve_is_refused(write, read, script):
+    root = write({script: ""})
+    with pytest.raises(ProjectError, match="reads as an Azure ML expression; rename the file"):
+        read(root, entry_point=script)
+
+
 def test_a_folder_without_mlproject_says_so(write, read):
     root = write({"train.py": ""})
     with pytest.raises(ProjectError, match=r"There is no MLproject file in .* no script 'main'"):
