@@ -1,9 +1,9 @@
 """Whose backend `azureml` is when azureml-mlflow, which registers that name too, is installed.
 
 `pytest -m slow tests/plugin` builds two environments: the oldest MLflow and the newest that
-azureml-mlflow allows. With `TEST_MATRIX=wide` in the environment it adds MLflow versions between and
-beyond them, wheel and editable install in each, every way in for each, and real installs in both
-orders (some twenty minutes on two cores).
+azureml-mlflow allows. With `TEST_MATRIX=wide` in the environment it adds MLflow versions between
+and beyond them, wheel and editable install in each, every way in for each, and real installs in
+both orders (some twenty minutes on two cores).
 """
 
 from __future__ import annotations
