@@ -27,7 +27,7 @@ _BOTH = "azureml azureml-v2 local"
 def mlflow(tmp_path: Path) -> Path:
     files = {
         "__init__.py": "import mlflow_azureml_backend.plugin as ours\nours.ClaimAzureMLName()\n",
-        "other.py": "",
+        "projects/backend/other.py": "",
         "projects/__init__.py": "",
         "projects/backend/__init__.py": "",
         _LOADER: _TABLE,
@@ -117,7 +117,7 @@ def test_modules_that_share_a_loader_with_the_table_are_left_alone(mlflow: Path)
         for file in mlflow.rglob("*.py"):
             archive.write(file, file.relative_to(mlflow.parent))
     first = f"import sys; sys.path.insert(0, {str(packed)!r})"
-    after = "import mlflow.other; print(type(mlflow.other.__loader__).__name__)"
+    after = "import mlflow.projects.backend.other as other; print(type(other.__loader__).__name__)"
     assert _run(mlflow, first, _IMPORT, _NAMES, after) == f"{_BOTH}\nzipimporter"
 
 
