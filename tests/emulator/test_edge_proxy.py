@@ -36,7 +36,7 @@ if TYPE_CHECKING:
         ("blob.core.windows.net", None),
         ("management.azure.com.evil.example", None),
         ("evilmanagement.azure.com", None),
-        ("pypi.org", None),
+        ("www.example.org", None),
         ("", None),
     ],
 )
@@ -148,12 +148,12 @@ def test_the_way_out_leads_through_the_proxy_of_the_network() -> None:
             frozenset(),
         )
         with front(upstream) as address:
-            line = status_line(address, "CONNECT pypi.org:443 HTTP/1.1")
+            line = status_line(address, "CONNECT www.example.org:443 HTTP/1.1")
             assert line.split(" ")[1] == "200"
             answer = requests.get("http://plain.example/x", proxies={"http": address}, timeout=10)
             assert answer.text == "served"
     (tunnel, headers, _), (plain, *_) = seen
-    assert tunnel == "CONNECT pypi.org:443 HTTP/1.1"
+    assert tunnel == "CONNECT www.example.org:443 HTTP/1.1"
     assert headers["Proxy-Authorization"] == f"Basic {base64.b64encode(b'user:p@ss').decode()}"
     assert plain == "GET http://plain.example/x HTTP/1.1"
     assert upstream.proxy_for("https", "direct.example") is None
@@ -163,18 +163,18 @@ def test_an_upstream_proxy_that_refuses_is_named_as_the_cause() -> None:
     with web_server(tunnels=False) as (port, _):
         upstream = Upstream({"HTTPS_PROXY": f"127.0.0.1:{port}"}, frozenset())
         with front(upstream) as address:
-            line = status_line(address, "CONNECT pypi.org:443 HTTP/1.1")
-    assert " 502 The upstream proxy refused pypi.org:443: HTTP/1.0 405" in line
+            line = status_line(address, "CONNECT www.example.org:443 HTTP/1.1")
+    assert " 502 The upstream proxy refused www.example.org:443: HTTP/1.0 405" in line
 
 
 def test_an_emulator_is_not_its_own_upstream() -> None:
     upstream = Upstream({"HTTPS_PROXY": "http://127.0.0.1:4711"}, frozenset({4711}))
-    assert upstream.proxy_for("https", "pypi.org") is None
+    assert upstream.proxy_for("https", "www.example.org") is None
 
 
 def test_no_credential_of_a_proxy_is_shown() -> None:
     upstream = Upstream({"HTTPS_PROXY": "http://user:secret@proxy.example"}, frozenset())
-    found = upstream.proxy_for("https", "pypi.org")
+    found = upstream.proxy_for("https", "www.example.org")
     assert found is not None
     assert (found.host, found.port) == ("proxy.example", 80)
     assert "secret" not in repr(found)
