@@ -85,7 +85,6 @@ class JobSpec:
 
     Args:
         code: Project folder on this machine; becomes the snapshot.
-        queue_timeout: Seconds that the job may wait to start before the client cancels it.
     """
 
     command: str
