@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,8 +31,29 @@ class EnvironmentSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Say where one process of a job runs.
+
+    Args:
+        name: a name that no other process of this emulator has.
+        folder: holds everything the process reads and writes.
+        directory: its working directory, below the folder.
+        variables: all its variables.
+        shm_size: the size of its shared memory, as the job says it (`2g`); None for the default.
+        docker_args: further options for a container, as the job says them.
+    """
+
+    name: str
+    folder: Path
+    directory: Path
+    variables: Mapping[str, str]
+    shm_size: str | None = None
+    docker_args: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Interpreter:
-    """Say where an environment's programs are.
+    """Say where an environment's programs are, and how a command is run in it.
 
     Args:
         bin: the folder of `python` and the environment's other programs.
@@ -43,6 +64,19 @@ class Interpreter:
     bin: Path
     variables: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+    def argv(self, command: str, placement: Placement) -> tuple[str, ...]:
+        """Give the program of this machine that runs a command in the environment.
+
+        It runs in the placement's directory and with its variables, and ends when the command
+        does, with the command's status code.
+
+        Args:
+            command: what bash is to run.
+            placement: where it runs.
+        """
+        del placement
+        return ("bash", "-c", command)
 
 
 class BuildError(Exception):
@@ -58,7 +92,13 @@ class BuildError(Exception):
 
 
 class Runtime(Protocol):
-    """Prepare environments; the methods may be called from any thread."""
+    """Prepare environments; the methods may be called from any thread.
+
+    Args:
+        name: what the emulator's settings call it.
+    """
+
+    name: ClassVar[str]
 
     def prepare(self, environment: EnvironmentSpec, log: TextIO) -> Interpreter:
         """Build an environment, or find it built; blocks until it is there.

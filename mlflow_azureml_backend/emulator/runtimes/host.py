@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from mlflow_azureml_backend.emulator.runtimes import Interpreter
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 class HostRuntime:
     """Give every job the interpreter of the emulator; nothing is installed, nothing refused."""
+
+    name: ClassVar[str] = "host"
 
     def prepare(self, environment: EnvironmentSpec, log: TextIO) -> Interpreter:
         """Give the emulator's interpreter, whatever is asked for."""

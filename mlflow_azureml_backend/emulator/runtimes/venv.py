@@ -10,7 +10,7 @@ import re
 import shutil
 import threading
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from mlflow_azureml_backend.emulator.runtimes import BuildError, Interpreter
 from mlflow_azureml_backend.emulator.runtimes.conda_file import CondaFileError, read_conda_file
@@ -39,6 +39,8 @@ class VenvRuntime:
     Args:
         folder: where the environments are kept.
     """
+
+    name: ClassVar[str] = "venv"
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
