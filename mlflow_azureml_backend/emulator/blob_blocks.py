@@ -7,7 +7,6 @@ import shutil
 from typing import TYPE_CHECKING, Final
 from xml.etree.ElementTree import ParseError, XMLParser
 
-from mlflow_azureml_backend.emulator.blob_files import verify_md5
 from mlflow_azureml_backend.emulator.errors import BlobError
 
 if TYPE_CHECKING:
@@ -43,8 +42,7 @@ def stage(
         BlobError: 400 Md5Mismatch.
     """
     block = _block(files, address, block_id)
-    with files.spooled(pieces) as spool:
-        verify_md5(content_md5, spool.md5)
+    with files.incoming.received(pieces, content_md5) as spool:
         block.parent.mkdir(parents=True, exist_ok=True)
         spool.file.replace(block)
         return spool.md5

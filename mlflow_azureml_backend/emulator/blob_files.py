@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import math
 import os
 import shutil
-import tempfile
+import threading
 import time
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from mlflow_azureml_backend.emulator.blob_incoming import Incoming
 from mlflow_azureml_backend.emulator.blob_index import BlobIndex, Record
-from mlflow_azureml_backend.emulator.blob_info import BlobAddress, BlobInfo, described
+from mlflow_azureml_backend.emulator.blob_info import BlobAddress, BlobInfo, bytes_file, described
 from mlflow_azureml_backend.emulator.errors import BlobError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     Check = Callable[[BlobInfo | None], None]
 
 _COPY_BYTES: Final = 1 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spool:
-    """Hold bytes that arrived but belong to no blob yet.
-
-    Args:
-        file: where they are.
-        md5: base64 of their MD5.
-    """
-
-    file: Path
-    md5: str
+_READER_SECONDS: Final = 60.0
 
 
 class BlobFiles:
@@ -51,12 +39,20 @@ class BlobFiles:
     def __init__(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True)
         self.root = root
-        self._incoming = root / ".incoming"  # no account can be called so
-        self.index = BlobIndex(root / "index.db")
+        self.incoming = Incoming(root / ".incoming")  # no account can be called so
+        self.index = BlobIndex(root / "index-2.db")
+        self._appends = threading.Lock()
+        self._lock = threading.Lock()
+        self._condemned: deque[tuple[float, Path]] = deque()
 
     def discard_unfinished(self) -> None:
         """Remove what an emulator that was killed had received of blobs; while none runs."""
-        shutil.rmtree(self._incoming, ignore_errors=True)
+        self.incoming.discard()
+        with self.index.transaction():
+            for account, container, record in self.index.appended_to():
+                file = self._file(BlobAddress(account, container, record.name), record)
+                os.truncate(file, record.appending or 0)
+                self.index.put(account, container, replace(record, appending=None))
 
     def put(
         self,
@@ -83,19 +79,20 @@ class BlobFiles:
         Raises:
             BlobError: 400 Md5Mismatch.
         """
-        file = address.file(self.root)
-        with self.spooled(pieces) as spool:
-            verify_md5(content_md5, spool.md5)
-            with self.index.transaction():
-                self.index.add_container(address.account, address.container, time.time())
-                if check is not None:
-                    check(self.info(address))
-                if not append:
-                    content = {"Content-MD5": spool.md5, **content}
-                self._record(address, content, metadata or {}, append=append)
-                file.parent.mkdir(parents=True, exist_ok=True)
-                spool.file.replace(file)
-                return self._existing(address)
+        with self.incoming.received(pieces, content_md5) as spool, self.index.transaction():
+            self.index.add_container(address.account, address.container, time.time())
+            former = self.info(address)
+            if check is not None:
+                check(former)
+            if not append:
+                content = {"Content-MD5": spool.md5, **content}
+            record = self._record(address, content, metadata or {}, append=append, whole=True)
+            file = self._file(address, record)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            spool.file.replace(file)
+            written = self._existing(address)
+        self._condemn(former)
+        return written
 
     def describe(
         self,
@@ -144,21 +141,33 @@ class BlobFiles:
         Raises:
             BlobError: 404 BlobNotFound, or 400 Md5Mismatch.
         """
-        with self.spooled(pieces) as spool, self.index.transaction():
-            verify_md5(content_md5, spool.md5)
-            known = self._existing(address)
-            check(known, spool.file.stat().st_size)
-            with known.file.open("ab") as target, spool.file.open("rb") as source:
-                start = target.tell()
-                shutil.copyfileobj(source, target, _COPY_BYTES)
-            self._record(address, known.content, known.metadata, append=known.append)
-            return start, self._existing(address)
+        with self.incoming.received(pieces, content_md5) as spool, self._appends:
+            with self.index.transaction():
+                known = self._existing(address)
+                check(known, spool.file.stat().st_size)
+                # If the emulator is killed half-way, the next one takes the half back.
+                self._record(
+                    address,
+                    known.content,
+                    known.metadata,
+                    append=known.append,
+                    appending=known.size,
+                )
+            with self.index.transaction():
+                try:
+                    with known.file.open("ab") as target, spool.file.open("rb") as source:
+                        shutil.copyfileobj(source, target, _COPY_BYTES)
+                except BaseException:
+                    os.truncate(known.file, known.size)
+                    raise
+                self._record(address, known.content, known.metadata, append=known.append)
+                return known.size, self._existing(address)
 
     def info(self, address: BlobAddress) -> BlobInfo | None:
         """Describe a blob, or None."""
-        file = address.file(self.root)
+        address.file(self.root)  # refuses a name that no blob can have
         record = self.index.get(address.account, address.container, address.name)
-        return None if record is None else described(record, file)
+        return None if record is None else described(record, self._file(address, record))
 
     def page(
         self, account: str, container: str, *, prefix: str, after: str, limit: int
@@ -167,33 +176,24 @@ class BlobFiles:
         found = []
         for record in self.index.page(account, container, prefix, after, limit):
             address = BlobAddress(account, container, record.name)
-            if (info := described(record, address.file(self.root))) is not None:
+            if (info := described(record, self._file(address, record))) is not None:
                 found.append(info)
         return found
 
     def delete(self, address: BlobAddress, *, check: Check | None = None) -> bool:
         """Delete a blob; False when there was none."""
         with self.index.transaction():
+            known = self.info(address)
             if check is not None:
-                check(self.info(address))
-            address.file(self.root).unlink(missing_ok=True)
-            return self.index.delete(address.account, address.container, address.name)
+                check(known)
+            deleted = self.index.delete(address.account, address.container, address.name)
+        self._condemn(known)
+        return deleted
 
-    @contextmanager
-    def spooled(self, pieces: Iterable[bytes]) -> Iterator[Spool]:
-        """Hold bytes in a file on the blobs' file system; it is gone afterwards."""
-        self._incoming.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self._incoming)
-        file = Path(name)
-        try:
-            digest = hashlib.md5(usedforsecurity=False)
-            with os.fdopen(handle, "wb") as stream:
-                for piece in pieces:
-                    digest.update(piece)
-                    stream.write(piece)
-            yield Spool(file=file, md5=base64.b64encode(digest.digest()).decode())
-        finally:
-            file.unlink(missing_ok=True)
+    def close(self) -> None:
+        """Close the index, and remove what nobody can be reading any more."""
+        self._purge(math.inf)
+        self.index.close()
 
     def _record(
         self,
@@ -202,39 +202,45 @@ class BlobFiles:
         metadata: Mapping[str, str],
         *,
         append: bool,
-    ) -> None:
+        whole: bool = False,
+        appending: int | None = None,
+    ) -> Record:
         former = self.index.get(address.account, address.container, address.name)
         now = time.time()
+        # It begins with the time, so that a blob made anew repeats no tag of a former one.
+        revision = time.time_ns() if former is None else former.revision + 1
         record = Record(
             name=address.name,
             content=content,
             metadata=metadata,
             append=append,
-            # It begins with the time, so that a blob made anew repeats no tag of a former one.
-            revision=time.time_ns() if former is None else former.revision + 1,
+            revision=revision,
+            generation=revision if whole or former is None else former.generation,
+            appending=appending,
             created=now,
             modified=now,
         )
         self.index.put(address.account, address.container, record)
+        return record
+
+    def _condemn(self, former: BlobInfo | None) -> None:
+        """Remove the file of a blob that is no more, when all who know of it have opened it."""
+        now = time.monotonic()
+        with self._lock:
+            if former is not None:
+                self._condemned.append((now, former.file))
+        self._purge(now - _READER_SECONDS)
+
+    def _purge(self, before: float) -> None:
+        with self._lock:
+            while self._condemned and self._condemned[0][0] < before:
+                self._condemned.popleft()[1].unlink(missing_ok=True)
+
+    def _file(self, address: BlobAddress, record: Record) -> Path:
+        return bytes_file(address, self.root, record.generation)
 
     def _existing(self, address: BlobAddress) -> BlobInfo:
         found = self.info(address)
         if found is None:
             raise BlobError(404, "BlobNotFound", "The specified blob does not exist.")
         return found
-
-
-def verify_md5(expected: str | None, actual: str) -> None:
-    """Compare base64 MD5s.
-
-    Raises:
-        BlobError: 400 Md5Mismatch.
-    """
-    if expected not in {None, actual}:
-        raise BlobError(
-            400,
-            "Md5Mismatch",
-            "The MD5 value specified in the request did not match with the MD5 value calculated "
-            "by the server.",
-            details={"UserSpecifiedMd5": str(expected), "ServerCalculatedMd5": actual},
-        )

@@ -21,11 +21,14 @@ CREATE TABLE IF NOT EXISTS containers (
 CREATE TABLE IF NOT EXISTS blobs (
     account TEXT NOT NULL, container TEXT NOT NULL, name TEXT NOT NULL,
     content TEXT NOT NULL, metadata TEXT NOT NULL, append INTEGER NOT NULL,
-    revision INTEGER NOT NULL, created REAL NOT NULL, modified REAL NOT NULL,
+    revision INTEGER NOT NULL, generation INTEGER NOT NULL, appending INTEGER,
+    created REAL NOT NULL, modified REAL NOT NULL,
     PRIMARY KEY (account, container, name)
 ) WITHOUT ROWID;
 """
-_COLUMNS: Final = "name, content, metadata, append, revision, created, modified"
+_COLUMNS: Final = (
+    "name, content, metadata, append, revision, generation, appending, created, modified"
+)
 _LAST_CHARACTER: Final = "\U0010ffff"
 
 
@@ -39,6 +42,8 @@ class Record:
         metadata: names and values, as they were given.
         append: it is an append blob, not a block blob.
         revision: grows with every change made here.
+        generation: the revision at which its bytes were last written as a whole.
+        appending: the size its file had before the append that is under way; None when none is.
         created: when it was first made, in seconds since the epoch.
         modified: when a change was last made here, in seconds since the epoch.
     """
@@ -48,6 +53,8 @@ class Record:
     metadata: Mapping[str, str]
     append: bool
     revision: int
+    generation: int
+    appending: int | None
     created: float
     modified: float
 
@@ -100,9 +107,10 @@ class BlobIndex:
         with self._lock:
             self._connection.execute(
                 f"INSERT INTO blobs (account, container, {_COLUMNS}) "  # noqa: S608
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
                 "content = excluded.content, metadata = excluded.metadata, "
                 "append = excluded.append, revision = excluded.revision, "
+                "generation = excluded.generation, appending = excluded.appending, "
                 "modified = excluded.modified",
                 (
                     account,
@@ -112,6 +120,8 @@ class BlobIndex:
                     json.dumps(dict(record.metadata)),
                     record.append,
                     record.revision,
+                    record.generation,
+                    record.appending,
                     record.created,
                     record.modified,
                 ),
@@ -147,6 +157,15 @@ class BlobIndex:
             ).fetchall()
         return [_record(row) for row in rows]
 
+    def appended_to(self) -> list[tuple[str, str, Record]]:
+        """Give account, container and record of the blobs that an append is under way to."""
+        with self._lock:
+            rows = self._connection.execute(
+                f"SELECT account, container, {_COLUMNS} FROM blobs "  # noqa: S608
+                "WHERE appending IS NOT NULL"
+            ).fetchall()
+        return [(account, container, _record(tuple(rest))) for account, container, *rest in rows]
+
     def delete(self, account: str, container: str, name: str) -> bool:
         """Forget a blob; False when it was not known."""
         with self._lock:
@@ -162,14 +181,16 @@ class BlobIndex:
             self._connection.close()
 
 
-def _record(row: tuple[str, str, str, int, int, float, float]) -> Record:
-    name, content, metadata, append, revision, created, modified = row
+def _record(row: tuple[str, str, str, int, int, int, int | None, float, float]) -> Record:
+    name, content, metadata, append, revision, generation, appending, created, modified = row
     return Record(
         name=name,
         content=json.loads(content),
         metadata=json.loads(metadata),
         append=bool(append),
         revision=revision,
+        generation=generation,
+        appending=appending,
         created=created,
         modified=modified,
     )

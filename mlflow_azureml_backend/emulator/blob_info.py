@@ -39,9 +39,9 @@ class BlobAddress:
     name: str
 
     def file(self, root: Path) -> Path:
-        """Give the blob's file below the folder of all blobs.
+        """Give the beginning of the paths of the blob's files below the folder of all blobs.
 
-        A blob's name is data: the file is named after its hash, so that no name leaves that
+        A blob's name is data: its files are named after its hash, so that no name leaves that
         folder, collides with another where the file system ignores case, or is too long for it.
 
         Raises:
@@ -101,6 +101,20 @@ class BlobInfo:
     def content_md5(self) -> str | None:
         """Give the base64 MD5 of the bytes, when they were written at once."""
         return self.content.get("Content-MD5")
+
+
+def bytes_file(address: BlobAddress, root: Path, generation: int) -> Path:
+    """Give the file that holds the bytes of a blob since it was last written as a whole.
+
+    Each writing has a file of its own, so a blob's bytes and what is known of it change together,
+    when the index says so, even if the emulator is killed in between.
+
+    Args:
+        address: the blob.
+        root: the folder of all blobs.
+        generation: which writing.
+    """
+    return address.file(root).with_suffix(f".{generation:x}")
 
 
 def described(record: Record, file: Path) -> BlobInfo | None:

@@ -57,10 +57,6 @@ class BlobStore:
         created = self.files.index.container_created(account, container)
         return None if created is None else datetime.fromtimestamp(created, timezone.utc)
 
-    def path(self, account: str, container: str, name: str) -> Path:
-        """Give the file of a blob, whether or not the blob exists; its name is not the blob's."""
-        return BlobAddress(account, container, name).file(self.files.root)
-
     def register(
         self,
         account: str,
@@ -80,10 +76,11 @@ class BlobStore:
             content_type: its media type.
         """
         address = BlobAddress(account, container, name)
-        if self.files.info(address) is None:
+        known = self.files.info(address)
+        if known is None:
             content = {"Content-Type": content_type}
-            self.files.put(address, (), content=content, append=append)
-        return self.path(account, container, name)
+            known = self.files.put(address, (), content=content, append=append)
+        return known.file
 
     def write(
         self,
@@ -176,4 +173,4 @@ class BlobStore:
 
     def close(self) -> None:
         """Close the store; nothing may be asked afterwards."""
-        self.files.index.close()
+        self.files.close()

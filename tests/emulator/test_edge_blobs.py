@@ -402,7 +402,7 @@ def store_path(root: Path, account: str, name: str) -> Path:
 
     store = BlobStore(root / "blobs", Issuer(root / "tenant.json").derived_key)
     try:
-        return store.path(account, "files", name)
+        return store.register(account, "files", name)
     finally:
         store.close()
 

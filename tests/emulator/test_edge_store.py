@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -65,7 +67,7 @@ def test_names_that_differ_in_case_or_nesting_are_different_blobs(store: BlobSto
     for name in names:
         store.write(*PLACE, name, name.encode())
     for name in names:
-        assert store.path(*PLACE, name).read_bytes() == name.encode()
+        assert store.register(*PLACE, name).read_bytes() == name.encode()
     assert [info.name for info in store.list(*PLACE)] == sorted(names)
     assert [info.name for info in store.list(*PLACE, "a/")] == ["a//b", "a/b", "a/b/"]
 
@@ -90,8 +92,68 @@ def test_a_write_that_fails_leaves_the_former_blob(store: BlobStore, tmp_path: P
         store.write(*PLACE, "b", broken())
     with pytest.raises(BlobError, match="Md5Mismatch"):
         store.write(*PLACE, "b", b"other", content_md5="XUFAKrxLKna5cZ2REBfFkg==")
-    assert store.path(*PLACE, "b").read_bytes() == b"whole"
+    assert store.register(*PLACE, "b").read_bytes() == b"whole"
     assert not list((tmp_path / "blobs" / ".incoming").iterdir())
+
+
+KILLED = """
+import os, pathlib, shutil, sys
+from mlflow_azureml_backend.emulator.blob_files import BlobFiles
+from mlflow_azureml_backend.emulator.blob_info import BlobAddress
+
+files = BlobFiles(pathlib.Path(sys.argv[1]))
+replace = pathlib.Path.replace
+
+def die_after_moving(file, target):
+    replace(file, target)
+    os._exit(9)
+
+def die_half_way(source, target, length):
+    target.write(source.read()[:3])
+    target.flush()
+    os._exit(9)
+
+pathlib.Path.replace = die_after_moving
+shutil.copyfileobj = die_half_way
+address = BlobAddress("account", "container", "b")
+if sys.argv[2] == "put":
+    files.put(address, [b"other"], content={})
+else:
+    files.extend(address, [b"second"], content_md5=None, check=lambda *_: None)
+"""
+
+
+@pytest.mark.parametrize("change", ["put", "extend"])
+def test_a_change_that_was_cut_off_by_the_end_of_the_emulator_did_not_happen(
+    tmp_path: Path, change: str
+) -> None:
+    place = ("account", "container", "b")
+    store = BlobStore(tmp_path / "blobs", str.encode)
+    former = store.write(*place, b"first")
+    store.close()
+
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "blobs"), change]
+    assert subprocess.run(command, check=False).returncode == 9
+
+    store = BlobStore(tmp_path / "blobs", str.encode)
+    store.files.discard_unfinished()
+    info = store.info(*place)
+    assert info is not None
+    assert (info.file.read_bytes(), info.content_md5) == (b"first", former.content_md5)
+    _, info = store.files.extend(
+        BlobAddress(*place), [b", second"], content_md5=None, check=lambda *_: None
+    )
+    assert info.file.read_bytes() == b"first, second"
+    store.close()
+
+
+def test_a_reader_who_was_told_of_a_blob_reads_it_although_it_is_replaced(
+    store: BlobStore,
+) -> None:
+    told = store.write(*PLACE, "b", b"first")
+    store.write(*PLACE, "b", b"second")
+    assert told.file.read_bytes() == b"first"
+    assert store.register(*PLACE, "b").read_bytes() == b"second"
 
 
 def test_of_many_who_create_a_blob_one_succeeds(store: BlobStore) -> None:
