@@ -17,31 +17,32 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-PLUGIN = "azureml-mlflow==1.62.0.post6"
-PACKAGES = (PLUGIN, "pandas", "scikit-learn", "skops")
+PLUGINS = ("azureml-mlflow==1.62.0.post6", "azureml-mlflow==1.61.0.post1")
+PACKAGES = ("pandas", "scikit-learn", "skops")
 PROGRAM = Path(__file__).with_name("tracking_client.py")
 HOST = "eastus.api.azureml.ms"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", params=PLUGINS)
 def plugin_python(request: pytest.FixtureRequest) -> Path:
     """Build an environment with the plugin; pytest's cache keeps it for the next time."""
+    plugin, packages = request.param, (request.param, *PACKAGES)
     uv = pytest.importorskip("uv", reason="uv builds the environment of azureml-mlflow")
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    folder = Path(request.config.cache.mkdir(f"{PLUGIN.replace('==', '-')}-py{version}"))
+    folder = Path(request.config.cache.mkdir(f"{plugin.replace('==', '-')}-py{version}"))
     python = folder / "environment" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     built = folder / "built"
-    if not built.exists() or built.read_text() != str(PACKAGES):
+    if not built.exists() or built.read_text() != str(packages):
         for command in (
             ["venv", "--quiet", "--clear", "--python", sys.executable, python.parents[1]],
-            ["pip", "install", "--quiet", "--python", python, *PACKAGES],
+            ["pip", "install", "--quiet", "--python", python, *packages],
         ):
             done = subprocess.run(
                 [uv.find_uv_bin(), *command], capture_output=True, text=True, check=False
             )
             if done.returncode:
-                pytest.skip(f"{PLUGIN} cannot be installed: {done.stderr.strip()[-300:]}")
-        built.write_text(str(PACKAGES))
+                pytest.skip(f"{plugin} cannot be installed: {done.stderr.strip()[-300:]}")
+        built.write_text(str(packages))
     return python
 
 
