@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
     from typing import TextIO
 
@@ -21,6 +21,7 @@ class EnvironmentSpec:
         conda_file: the conda file's text, YAML or JSON; None without one.
         image: the base image; None without one.
         build: the Docker build context; None without one.
+        bring_context: copies the files of the build context into a folder; raises a BuildError.
     """
 
     name: str
@@ -28,6 +29,7 @@ class EnvironmentSpec:
     conda_file: str | None = None
     image: str | None = None
     build: Mapping[str, str] | None = None
+    bring_context: Callable[[Path], None] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,17 +121,27 @@ def runtime_named(name: str, folder: Path) -> Runtime:
     """Give the runtime that the emulator's settings name.
 
     Args:
-        name: `venv` or `host`.
+        name: `venv`, `conda`, `docker` or `host`.
         folder: where it may keep environments.
 
     Raises:
-        ValueError: there is no runtime of that name.
+        RuntimeUnavailableError: there is no runtime of that name, or it cannot run here.
     """
-    from mlflow_azureml_backend.emulator.runtimes.host import HostRuntime
+    from mlflow_azureml_backend.emulator.runtimes.availability import require_available
+
+    require_available(name)
+    if name == "conda":
+        from mlflow_azureml_backend.emulator.runtimes.conda import CondaRuntime
+
+        return CondaRuntime(folder)
+    if name == "docker":
+        from mlflow_azureml_backend.emulator.runtimes.docker import DockerRuntime
+
+        return DockerRuntime(folder)
+    if name == "host":
+        from mlflow_azureml_backend.emulator.runtimes.host import HostRuntime
+
+        return HostRuntime()
     from mlflow_azureml_backend.emulator.runtimes.venv import VenvRuntime
 
-    if name == "venv":
-        return VenvRuntime(folder)
-    if name == "host":
-        return HostRuntime()
-    raise ValueError(f"There is no runtime '{name}'; there are 'venv' and 'host'.")
+    return VenvRuntime(folder)

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
-import yaml
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from mlflow_azureml_backend.emulator.runtimes.conda_document import (
+    CondaFileError,
+    read_conda_document,
+)
 from mlflow_azureml_backend.emulator.runtimes.conda_names import pip_name
 from mlflow_azureml_backend.emulator.runtimes.match_spec import parse_match_spec
+from mlflow_azureml_backend.emulator.runtimes.pip_section import PipSection, read_pip_section
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
-_VALUE_OPTIONS: Final = {
-    "-i": "--index-url",
-    "-f": "--find-links",
-    "--index-url": "--index-url",
-    "--extra-index-url": "--extra-index-url",
-    "--find-links": "--find-links",
-    "--no-binary": "--no-binary",
-    "--only-binary": "--only-binary",
-}
-_FLAGS: Final = frozenset({"--no-index", "--pre"})
-_FILE_OPTIONS: Final = frozenset({"-r", "--requirement", "-c", "--constraint", "-e", "--editable"})
-
-
-class CondaFileError(Exception):
-    """Say why a conda file cannot be used; the message is for its author."""
+__all__ = ["CondaFile", "CondaFileError", "read_conda_file"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +30,14 @@ class CondaFile:
         python: the versions of Python it accepts, as in PEP 440; None when it names none.
         requirements: what to install, as in requirements files.
         options: pip's options for all of it, one word each.
+        variables: what is set in the environment.
         notes: what cannot be had as it was asked for, for people.
     """
 
     python: str | None = None
     requirements: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -59,23 +50,18 @@ def read_conda_file(text: str) -> CondaFile:
     Raises:
         CondaFileError: it is no conda file, or asks for something that would fail in Azure ML too.
     """
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise CondaFileError(f"The conda file is not valid YAML: {error}") from None
-    if not isinstance(document, dict):
-        raise CondaFileError("The conda file has to be a mapping with the key 'dependencies'.")
-    dependencies = document.get("dependencies") or []
-    if not isinstance(dependencies, list):
-        raise CondaFileError("The conda file's 'dependencies' have to be a list.")
+    document = read_conda_document(text)
     reading = _Reading()
-    if channels := document.get("channels"):
+    if document.channels:
         reading.notes.append(
-            f"The channels {channels} are not used: packages come from the Python package index."
+            f"The channels {list(document.channels)} are not used: packages come from the Python "
+            "package index."
         )
-    for dependency in dependencies:
-        reading.take(dependency)
-    return reading.result()
+    for package in document.packages:
+        reading.take(package)
+    section = read_pip_section(document.pip)
+    reading.notes += section.notes
+    return replace(reading.result(section), variables=document.variables)
 
 
 @dataclass(slots=True)
@@ -84,37 +70,9 @@ class _Reading:
 
     python: str | None = None
     conda: dict[str, str] = field(default_factory=dict)
-    pip: list[str] = field(default_factory=list)
-    options: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def take(self, dependency: Any) -> None:
-        if isinstance(dependency, str):
-            self._take_conda(dependency)
-        elif isinstance(dependency, dict) and isinstance(dependency.get("pip"), list):
-            for line in dependency["pip"]:
-                self._take_pip(str(line))
-        else:
-            raise CondaFileError(
-                f"The conda file's dependency {dependency!r} is neither a package nor a list of "
-                "pip requirements."
-            )
-
-    def result(self) -> CondaFile:
-        for line in self.pip:
-            # pip runs after conda and replaces what conda installed in another version.
-            name = _pinned_name(line)
-            replaced = self.conda.pop(name, None) if name else None
-            if replaced is not None and replaced != line:
-                self.notes.append(f"'{replaced}' gives way to '{line}' of the pip section.")
-        return CondaFile(
-            python=self.python,
-            requirements=(*self.conda.values(), *self.pip),
-            options=tuple(self.options),
-            notes=tuple(self.notes),
-        )
-
-    def _take_conda(self, text: str) -> None:
+    def take(self, text: str) -> None:
         spec = parse_match_spec(text)
         if spec is None:
             raise CondaFileError(f"The conda file's dependency '{text}' is not a match spec.")
@@ -132,34 +90,19 @@ class _Reading:
             return
         self.conda[canonicalize_name(name)] = name + spec.specifier
 
-    def _take_pip(self, line: str) -> None:
-        line = line.split(" #", 1)[0].strip()
-        if not line or line.startswith("#"):
-            return
-        if not line.startswith("-"):
-            self.pip.append(line)
-            return
-        try:
-            words = shlex.split(line)
-        except ValueError:
-            raise CondaFileError(f"The pip option '{line}' has unbalanced quotes.") from None
-        if "=" in words[0]:
-            words[:1] = words[0].split("=", 1)
-        self._take_option(words, line)
-
-    def _take_option(self, words: Sequence[str], line: str) -> None:
-        option, *values = words
-        if option in _VALUE_OPTIONS and len(values) == 1:
-            self.options += [_VALUE_OPTIONS[option], values[0]]
-        elif option in _FLAGS and not values:
-            self.options.append(option)
-        elif option in _FILE_OPTIONS:
-            raise CondaFileError(
-                f"The pip line '{line}' names a file, and Azure ML builds an environment from its "
-                "conda file alone. Write the requirements themselves into the conda file."
-            )
-        else:
-            self.notes.append(f"The pip option '{line}' is not used.")
+    def result(self, section: PipSection) -> CondaFile:
+        for line in section.requirements:
+            # pip runs after conda and replaces what conda installed in another version.
+            name = _pinned_name(line)
+            replaced = self.conda.pop(name, None) if name else None
+            if replaced is not None and replaced != line:
+                self.notes.append(f"'{replaced}' gives way to '{line}' of the pip section.")
+        return CondaFile(
+            python=self.python,
+            requirements=(*self.conda.values(), *section.requirements),
+            options=section.options,
+            notes=tuple(self.notes),
+        )
 
 
 def _pinned_name(line: str) -> str | None:

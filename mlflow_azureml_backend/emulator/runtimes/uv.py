@@ -26,7 +26,8 @@ _PIP_CONFIGURATION: Final = {
 """uv reads none of pip's variables; these mean the same."""
 
 _ENVIRONMENT_OF_OTHERS: Final = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONHOME", "PYTHONPATH")
-_CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s@]+@")
+# `user:password@`, and the token in the URLs of private conda channels.
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s@]+(?=@)|(?<=/t/)[^/\s]+")
 
 
 class Uv:
@@ -107,12 +108,21 @@ class Uv:
 
 
 def without_credentials(text: str) -> str:
-    """Blot out user names and passwords in URLs.
+    """Blot out user names, passwords and tokens in URLs.
 
     Args:
         text: any text.
     """
-    return _CREDENTIALS.sub("***@", text)
+    return _CREDENTIALS.sub("***", text)
+
+
+def pip_options(options: Sequence[str]) -> list[str]:
+    """Say options of pip in uv's words.
+
+    Args:
+        options: the options, one word each.
+    """
+    return ["--prerelease=allow" if option == "--pre" else option for option in options]
 
 
 def uv_environment(process: Mapping[str, str]) -> dict[str, str]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import platform
 import re
 import shutil
-import threading
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from mlflow_azureml_backend.emulator.runtimes import BuildError, Interpreter
 from mlflow_azureml_backend.emulator.runtimes.conda_file import CondaFileError, read_conda_file
-from mlflow_azureml_backend.emulator.runtimes.uv import Uv, without_credentials
+from mlflow_azureml_backend.emulator.runtimes.kept_environments import (
+    KeptEnvironments,
+    complete_facts,
+    content_hash,
+    mark_complete,
+)
+from mlflow_azureml_backend.emulator.runtimes.uv import Uv, pip_options, without_credentials
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,15 +28,9 @@ if TYPE_CHECKING:
 _FORMAT: Final = 1
 """Raised when environments are built in another way, so that old ones are not taken for new."""
 
-_COMPLETE: Final = "emulator-complete.json"
-
 
 class VenvRuntime:
     """Build environments with uv and keep them, one for each content.
-
-    Any number of jobs may ask for the same environment at once: one builds it, all get it, or all
-    get its error. A build that was cut off is not mistaken for a whole one: a virtual environment
-    cannot be moved into place, so a file that is written last marks it as complete.
 
     Args:
         folder: where the environments are kept.
@@ -46,8 +42,7 @@ class VenvRuntime:
         self._folder = folder
         self._folder.mkdir(parents=True, exist_ok=True)
         self._uv = Uv(folder)
-        self._lock = threading.Lock()
-        self._under_way: dict[str, Future[tuple[str, ...]]] = {}
+        self._environments = KeptEnvironments()
 
     def prepare(self, environment: EnvironmentSpec, log: TextIO) -> Interpreter:
         """Build an environment, or find it built; blocks until it is there.
@@ -65,70 +60,39 @@ class VenvRuntime:
             log.write(f"{error.explanation}\n")
             raise
         python = wanted.python or f"=={'.'.join(platform.python_version_tuple()[:2])}.*"
-        place = self._folder / _content_hash(wanted, python)
+        key = content_hash(_FORMAT, python, wanted.requirements, wanted.options)
+        place = self._folder / key
         log.write(f"Environment {environment.name}:{environment.version}, kept as {place.name}\n")
         log.writelines(f"Note: {without_credentials(note)}\n" for note in wanted.notes)
         log.flush()
-        notes = (*wanted.notes, *self._built(place, wanted, python, log))
+        facts = self._environments.obtain(
+            key,
+            log,
+            find=lambda: _complete(place),
+            build=lambda: self._build(place, wanted, python, log),
+        )
+        notes = (*wanted.notes, *facts["notes"])
         return Interpreter(
-            bin=place / "bin", variables={"VIRTUAL_ENV": str(place)}, notes=_worth_telling(notes)
+            bin=place / "bin",
+            variables={"VIRTUAL_ENV": str(place), **wanted.variables},
+            notes=_worth_telling(notes),
         )
 
     def close(self) -> None:
         """End the builds that are under way; their callers get a BuildError."""
         self._uv.close()
 
-    def _built(self, place: Path, wanted: CondaFile, python: str, log: TextIO) -> tuple[str, ...]:
-        with self._lock:
-            complete = _complete(place)
-            if complete is not None:
-                log.write("It is built already.\n")
-                return complete
-            result = self._under_way.get(place.name)
-            builds = result is None
-            if result is None:
-                result = self._under_way[place.name] = Future()
-        if builds:
-            self._build_for_all(place, wanted, python, log, result)
-            return result.result()
-        log.write("It is being built for another job; waiting for that.\n")
-        log.flush()
-        try:
-            return result.result()
-        except BuildError as error:
-            log.write(f"{error.explanation}\n")
-            raise
-
-    def _build_for_all(
-        self,
-        place: Path,
-        wanted: CondaFile,
-        python: str,
-        log: TextIO,
-        result: Future[tuple[str, ...]],
-    ) -> None:
-        try:
-            notes = self._build(place, wanted, python, log)
-        except BaseException as error:  # noqa: BLE001 (whoever waits gets it, this caller too)
-            result.set_exception(error)
-        else:
-            result.set_result(notes)
-        finally:
-            with self._lock:
-                del self._under_way[place.name]
-
-    def _build(self, place: Path, wanted: CondaFile, python: str, log: TextIO) -> tuple[str, ...]:
+    def _build(self, place: Path, wanted: CondaFile, python: str, log: TextIO) -> dict[str, Any]:
         shutil.rmtree(place, ignore_errors=True)
         notes = self._make(place, python, log)
         if wanted.requirements:
             requirements = place / "requirements.txt"
             requirements.write_text("".join(f"{line}\n" for line in wanted.requirements))
             arguments = ["pip", "install", "--python", str(place / "bin" / "python")]
-            self._uv.run([*arguments, *_uv_options(wanted), "-r", str(requirements)], log)
-        (place / _COMPLETE).write_text(json.dumps({"notes": notes}))
-        log.write("The environment is built.\n")
-        log.flush()
-        return notes
+            self._uv.run([*arguments, *pip_options(wanted.options), "-r", str(requirements)], log)
+        facts = {"notes": notes}
+        mark_complete(place, facts)
+        return facts
 
     def _make(self, place: Path, python: str, log: TextIO) -> tuple[str, ...]:
         notes: tuple[str, ...] = ()
@@ -181,7 +145,7 @@ def _conda_file(environment: EnvironmentSpec) -> CondaFile:
             f"The environment '{environment.name}:{environment.version}' {_kind(environment)}, "
             "and the emulator's runtime 'venv' cannot run containers. Give the environment a "
             "conda_file, or start the emulator with the runtime 'host', which runs every job in "
-            "its own Python."
+            "its own Python, or 'docker', which does run containers."
         )
     try:
         return read_conda_file(environment.conda_file)
@@ -197,23 +161,9 @@ def _kind(environment: EnvironmentSpec) -> str:
     return "has no conda file"
 
 
-def _content_hash(wanted: CondaFile, python: str) -> str:
-    content = [_FORMAT, python, wanted.requirements, wanted.options]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
-
-
-def _complete(place: Path) -> tuple[str, ...] | None:
+def _complete(place: Path) -> dict[str, Any] | None:
     # The Python an environment was made from may have been uninstalled since.
-    if not (place / "bin" / "python").exists():
-        return None
-    try:
-        return tuple(json.loads((place / _COMPLETE).read_bytes())["notes"])
-    except FileNotFoundError:
-        return None
-
-
-def _uv_options(wanted: CondaFile) -> list[str]:
-    return ["--prerelease=allow" if option == "--pre" else option for option in wanted.options]
+    return complete_facts(place) if (place / "bin" / "python").exists() else None
 
 
 def _worth_telling(notes: tuple[str, ...]) -> tuple[str, ...]:
