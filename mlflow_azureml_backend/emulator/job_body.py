@@ -38,7 +38,7 @@ _SHAPE: Final[Mapping[str, Any]] = {
     "distribution": None,
     "autologgerSettings": None,
     "limits": None,
-    "environmentVariables": {},
+    "environmentVariables": None,
     "parameters": {},
     "queueSettings": None,
 }
@@ -108,7 +108,10 @@ def new_job(name: str, sent: Mapping[str, Any]) -> dict[str, Any]:
     job["resources"] = filled(_RESOURCES, job["resources"])
     job["inputs"] = {key: _input(value) for key, value in job["inputs"].items() if value}
     job["outputs"] = {key: filled(_OUTPUT, value) for key, value in job["outputs"].items() if value}
-    job["outputs"].setdefault("default", filled(_OUTPUT, {"uri": _artifact_folder(name)}))
+    artifacts = job["outputs"].setdefault("default", dict(_OUTPUT))
+    # Clients that submit a job once more send where the artifacts of the first one are.
+    if not artifacts["uri"] or artifacts["uri"].startswith(_ARTIFACT_FOLDERS):
+        artifacts["uri"] = _artifact_folder(name)
     if distribution := job["distribution"]:
         shape = _DISTRIBUTIONS.get(distribution.get("distributionType"), {})
         job["distribution"] = filled(shape, distribution)
@@ -190,6 +193,9 @@ def _input(sent: Mapping[str, Any]) -> dict[str, Any]:
     return filled(_LITERAL_INPUT if sent.get("jobInputType") == "literal" else _INPUT, sent)
 
 
+# The service leaves out `/paths/` here, and here only.
+_ARTIFACT_FOLDERS: Final = "azureml://datastores/workspaceartifactstore/ExperimentRun/dcid."
+
+
 def _artifact_folder(name: str) -> str:
-    # The service leaves out `/paths/` here, and here only.
-    return f"azureml://datastores/workspaceartifactstore/ExperimentRun/dcid.{name}"
+    return f"{_ARTIFACT_FOLDERS}{name}"

@@ -25,10 +25,12 @@ CREATE TABLE IF NOT EXISTS documents (
     modified  REAL NOT NULL,
     PRIMARY KEY (kind, workspace, name, version)
 );
-CREATE INDEX IF NOT EXISTS newest ON documents (kind, workspace, created);
+DROP INDEX IF EXISTS newest;
+CREATE INDEX IF NOT EXISTS by_age ON documents (kind, workspace, created, name, version);
 """
 _COLUMNS: Final = "kind, workspace, name, version, body, created, modified"
 _LOCK_SECONDS: Final = 30.0
+_CHUNK: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +116,32 @@ class State:
             rows = self._connection.execute(f"{query} ORDER BY created DESC, rowid DESC", values)
             return [_document(row) for row in rows]
 
+    def newest(
+        self, kind: str, workspace: str, after: tuple[float, str, str] | None = None
+    ) -> Iterator[Document]:
+        """Give the documents of a kind one by one, the newest first; they are read as needed.
+
+        Args:
+            kind: what to list.
+            workspace: the workspace's ARM id in lower case.
+            after: begin behind the document with this time of creation, name and version.
+        """
+        query = (
+            f"SELECT {_COLUMNS} FROM documents WHERE kind = ? AND workspace = ? "  # noqa: S608
+            "AND (created, name, version) < (?, ?, ?) "
+            "ORDER BY created DESC, name DESC, version DESC LIMIT ?"
+        )
+        created, name, version = after or (float("inf"), "", "")
+        while True:
+            values = (kind, workspace, created, name, version, _CHUNK)
+            with self._lock:
+                rows = self._connection.execute(query, values).fetchall()
+            for row in rows:
+                yield _document(row)
+            if len(rows) < _CHUNK:
+                return
+            _, _, name, version, _, created, _ = rows[-1]
+
     def update(
         self,
         kind: str,
@@ -150,6 +178,12 @@ class State:
             if changed is None:  # `change` deleted what it was given to change
                 raise KeyError((kind, workspace, name, version))
             return changed
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Make all changes of a `with` block one transaction: all of them happen, or none."""
+        with self._transaction():
+            yield
 
     def delete(self, kind: str, workspace: str, name: str, version: str = "") -> bool:
         """Forget a document; False when there was none."""

@@ -1,40 +1,35 @@
-"""The inputs and outputs of a job: brought to its node, named in its command, taken back."""
+"""The inputs and outputs of a job: brought to its nodes, named in its command, taken back."""
 
 from __future__ import annotations
 
-import shutil
-import urllib.request
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote, urlsplit
 
 from mlflow_azureml_backend.emulator.job_outputs import output_uri
 from mlflow_azureml_backend.emulator.jobs.failure import JobFailure
+from mlflow_azureml_backend.emulator.jobs.inputs import Inputs
+from mlflow_azureml_backend.emulator.jobs.places import Place, locate, run_place
 from mlflow_azureml_backend.emulator.jobs.storage import (
-    Place,
-    blob_at,
     download_folder,
-    locate,
     upload_file,
     upload_folder,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from mlflow_azureml_backend.emulator.blob_store import BlobStore
     from mlflow_azureml_backend.emulator.resources import WorkspaceKey
     from mlflow_azureml_backend.emulator.state import State
 
-_DOWNLOAD_SECONDS: Final = 60.0
 _COLLECTED_FOLDERS: Final = ("outputs", "logs")
-"""Folders of the working directory that the service takes for artifacts of the run."""
+"""Folders of a working directory that the service takes for artifacts of the run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bindings:
-    """Say where a job's inputs and outputs are on its node.
+    """Say where a job's inputs and outputs are on one of its nodes.
 
     Args:
         values: what the expressions of the command stand for, for example `inputs.data`.
@@ -63,51 +58,67 @@ class Binder:
     job: str
     folder: Path
 
-    @property
-    def working_directory(self) -> Path:
-        """Give the folder the command runs in."""
-        return self.folder / "wd"
+    def node_folder(self, node: int) -> Path:
+        """Give the folder of what one node has for itself."""
+        return self.folder / "nodes" / str(node)
+
+    def working_directory(self, node: int) -> Path:
+        """Give the folder the command runs in on one node: its own copy of the code."""
+        return self.node_folder(node) / "wd"
 
     def bring(
         self,
         code_uri: str | None,
         inputs: Mapping[str, Mapping[str, Any]],
         outputs: Mapping[str, Mapping[str, Any]],
-    ) -> Bindings:
-        """Copy a job's code and inputs to its folder, and make the folders of its outputs.
+        nodes: int = 1,
+    ) -> tuple[Bindings, ...]:
+        """Copy a job's code and inputs to its nodes, and make the folders of its outputs.
 
         Args:
             code_uri: where the code is; None for none.
             inputs: the inputs by name, as the service keeps them.
             outputs: the outputs by name, as the service keeps them.
+            nodes: the number of nodes.
+
+        Returns:
+            Where they are on each node.
 
         Raises:
             JobFailure: something is not there, or of a kind the emulator does not support.
         """
-        self.working_directory.mkdir(parents=True)
-        if code_uri is not None:
-            place = locate(self.state, self.workspace, code_uri)
-            if place is None or not download_folder(self.blobs, place, self.working_directory):
-                raise JobFailure(f"The job's code at '{code_uri}' cannot be found.")
-        values: dict[str, str] = {}
-        variables: dict[str, str] = {}
+        for node in range(nodes):
+            self.working_directory(node).mkdir(parents=True)
+            if code_uri is not None:
+                self._bring_code(code_uri, node)
+        values: list[dict[str, str]] = [{} for _ in range(nodes)]
+        variables: list[dict[str, str]] = [{} for _ in range(nodes)]
         for name, body in inputs.items():
             if body.get("jobInputType") == "literal":
-                values[f"inputs.{name}"] = str(body["value"])
-            else:
-                path = self._input(name, body)
-                values[f"inputs.{name}"] = variables[f"AZURE_ML_INPUT_{name}"] = path
+                for known in values:
+                    known[f"inputs.{name}"] = str(body["value"])
+                continue
+            for node, path in enumerate(self._inputs.bring(name, body, nodes)):
+                values[node][f"inputs.{name}"] = path
+                variables[node][f"AZURE_ML_INPUT_{name}"] = path
         for name, body in outputs.items():
             path = self._output(name, body)
-            values[f"outputs.{name}"] = variables[f"AZURE_ML_OUTPUT_{name}"] = path
-        return Bindings(values=values, variables=variables)
+            for node in range(nodes):
+                values[node][f"outputs.{name}"] = path
+                variables[node][f"AZURE_ML_OUTPUT_{name}"] = path
+        return tuple(
+            Bindings(values=values[node], variables=variables[node]) for node in range(nodes)
+        )
 
-    def take(self, outputs: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+    def take(
+        self, inputs: Mapping[str, Mapping[str, Any]], outputs: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[str, ...]:
         """Copy what a job left behind to storage: its outputs, and the artifacts of its run.
 
         Artifacts that the job itself has logged are not overwritten.
 
         Args:
+            inputs: the inputs by name, as the service keeps them; some may be written to.
             outputs: the outputs by name, as the service keeps them.
 
         Returns:
@@ -116,63 +127,32 @@ class Binder:
         Raises:
             JobFailure: an output's place is of a kind the emulator does not support.
         """
-        run = Place(
-            account=self.workspace.storage_account,
-            container="azureml",
-            path=f"ExperimentRun/dcid.{self.job}",
-        )
+        run = run_place(self.workspace, self.job)
         kept: tuple[str, ...] = ()
-        for name in _COLLECTED_FOLDERS:
-            place = Place(account=run.account, container=run.container, path=f"{run.path}/{name}")
-            folder = self.working_directory / name
-            kept += upload_folder(self.blobs, folder, place, overwrite=False)
+        for node in sorted((self.folder / "nodes").glob("*"), key=lambda found: int(found.name)):
+            for name in _COLLECTED_FOLDERS:
+                folder = self.working_directory(int(node.name)) / name
+                kept += upload_folder(self.blobs, folder, run.below(name), overwrite=False)
         for name, body in outputs.items():
             if body.get("mode") != "Direct":
                 kept += self._take_output(name, body)
+        for name, body in inputs.items():
+            self._inputs.take(name, body)
         return tuple(
             f"'{blob.removeprefix(f'{run.path}/')}' was already there and was not overwritten."
             for blob in kept
         )
 
-    def _input(self, name: str, body: Mapping[str, Any]) -> str:
-        uri, kind = str(body.get("uri") or ""), body.get("jobInputType")
-        if not uri:
-            raise JobFailure(f"The job's input '{name}' names no URI.")
-        if body.get("mode") == "Direct":
-            return uri
-        folder = self.folder / "inputs" / name
-        place = locate(self.state, self.workspace, uri)
-        if place is None:
-            return self._foreign_file(name, uri, kind, folder)
-        blob = blob_at(self.blobs, place)
-        if blob is not None and kind != "uri_folder":
-            folder.mkdir(parents=True)
-            return str(shutil.copyfile(blob.file, folder / place.name))
-        if kind == "uri_file" or not download_folder(self.blobs, place, folder):
-            expected = "file" if kind == "uri_file" else "folder"
-            raise JobFailure(f"The job's input '{name}': there is no {expected} at '{uri}'.")
-        return str(folder)
+    @property
+    def _inputs(self) -> Inputs:
+        return Inputs(
+            state=self.state, blobs=self.blobs, workspace=self.workspace, folder=self.folder
+        )
 
-    def _foreign_file(self, name: str, uri: str, kind: str | None, folder: Path) -> str:
-        if kind != "uri_file":
-            raise JobFailure(
-                f"The job's input '{name}' is a {kind} at '{uri}', outside of the emulator's "
-                "storage; from there it can read only a uri_file."
-            )
-        folder.mkdir(parents=True)
-        file = folder / (PurePosixPath(unquote(urlsplit(uri).path)).name or name)
-        try:
-            # `locate` has let only https through.
-            with (
-                urllib.request.urlopen(uri, timeout=_DOWNLOAD_SECONDS) as answer,  # noqa: S310
-                file.open("wb") as stream,
-            ):
-                shutil.copyfileobj(answer, stream)
-        except OSError as error:
-            raise JobFailure(
-                f"The job's input '{name}': '{uri}' cannot be read: {error}."
-            ) from None
-        return str(file)
+    def _bring_code(self, uri: str, node: int) -> None:
+        place = locate(self.state, self.workspace, uri)
+        if place is None or not download_folder(self.blobs, place, self.working_directory(node)):
+            raise JobFailure(f"The job's code at '{uri}' cannot be found.")
 
     def _output(self, name: str, body: Mapping[str, Any]) -> str:
         place = self._output_place(name, body)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from mlflow_azureml_backend.emulator.errors import ServiceError
+from mlflow_azureml_backend.emulator.jobs.distribution import Layout, read_layout, read_nodes
 from mlflow_azureml_backend.emulator.jobs.duration import parse_duration
 from mlflow_azureml_backend.emulator.jobs.failure import JobFailure
 from mlflow_azureml_backend.emulator.jobs.nodes import Demand
@@ -19,19 +20,8 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.emulator.resources import WorkspaceKey
     from mlflow_azureml_backend.emulator.state import State
 
-_ONE_PROCESS: Final = {
-    "PyTorch": {
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": "6105",
-        "WORLD_SIZE": "1",
-        "NODE_RANK": "0",
-        "RANK": "0",
-        "LOCAL_RANK": "0",
-    },
-    "Mpi": {},
-    "TensorFlow": {},
-}
-"""What a distributed job finds set in its process, when it has only one."""
+_PRIORITY: Final = 2
+"""The priority of a job that names none: medium, between low (1) and high (3)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +34,13 @@ class JobDefinition:
         code_uri: where its code is; None for a job without code.
         inputs: its inputs by name, as the service keeps them.
         outputs: its outputs by name, as the service keeps them.
-        variables: its `environmentVariables`, and those of its distribution.
+        variables: its `environmentVariables`.
+        layout: its processes.
         demand: the nodes it needs.
         timeout: how long it may run; None for ever.
         experiment_name: the experiment of its run.
+        shm_size: the size of its shared memory, for example `2g`.
+        docker_args: further options for a container.
     """
 
     command: str
@@ -56,9 +49,12 @@ class JobDefinition:
     inputs: Mapping[str, Mapping[str, Any]]
     outputs: Mapping[str, Mapping[str, Any]]
     variables: Mapping[str, str]
+    layout: Layout
     demand: Demand
     timeout: timedelta | None
     experiment_name: str
+    shm_size: str | None
+    docker_args: str | None
 
 
 def read_definition(state: State, workspace: WorkspaceKey, job: Mapping[str, Any]) -> JobDefinition:
@@ -74,6 +70,7 @@ def read_definition(state: State, workspace: WorkspaceKey, job: Mapping[str, Any
     """
     if job["jobType"] != "Command":
         raise JobFailure(f"The emulator runs no jobs of the type {job['jobType']}, only Command.")
+    layout = read_layout(job)
     demand = read_demand(state, workspace, job)
     if demand.capacity is not None and demand.count > demand.capacity:
         raise JobFailure(
@@ -85,12 +82,15 @@ def read_definition(state: State, workspace: WorkspaceKey, job: Mapping[str, Any
         command=job["command"],
         environment=_environment(state, workspace, job),
         code_uri=_code_uri(state, workspace, job.get("codeId")),
-        inputs={name: value for name, value in (job.get("inputs") or {}).items() if value},
+        inputs=read_inputs(job),
         outputs=read_outputs(job),
-        variables={**_distribution(job), **variables},
+        variables=variables,
+        layout=layout,
         demand=demand,
         timeout=read_timeout(job),
         experiment_name=job["experimentName"],
+        shm_size=(job.get("resources") or {}).get("shmSize"),
+        docker_args=(job.get("resources") or {}).get("dockerArgs"),
     )
 
 
@@ -101,19 +101,23 @@ def read_demand(state: State, workspace: WorkspaceKey, job: Mapping[str, Any]) -
         state: the documents of the workspace.
         workspace: the workspace.
         job: the properties of the job's resource.
+
+    Raises:
+        JobFailure: the job asks for less than one node.
     """
-    count = _nodes(job)
+    count = read_nodes(job)
+    priority = int((job.get("queueSettings") or {}).get("priority") or _PRIORITY)
     compute_id = job.get("computeId")
     if not compute_id:  # serverless: the service finds a node for each job
-        return Demand(compute=f"{workspace.storage_key}/serverless", count=count, capacity=None)
-    name = compute_id.rpartition("/")[2]
-    compute = state.get("compute", workspace.storage_key, name)
-    capacity = 0
-    if compute is not None:
-        scale = compute.body["properties"].get("scaleSettings") or {}
-        capacity = int(scale.get("maxNodeCount", 1))
+        name, capacity = "serverless", None
+    else:
+        name = f"computes/{compute_id.rpartition('/')[2].lower()}"
+        capacity = _capacity(state, workspace, compute_id.rpartition("/")[2])
     return Demand(
-        compute=f"{workspace.storage_key}/computes/{name.lower()}", count=count, capacity=capacity
+        compute=f"{workspace.storage_key}/{name}",
+        count=count,
+        capacity=capacity,
+        priority=priority,
     )
 
 
@@ -135,6 +139,15 @@ def read_timeout(job: Mapping[str, Any]) -> timedelta | None:
         raise JobFailure(f"The job's limits.timeout: {error}") from None
 
 
+def read_inputs(job: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Give a job's inputs by name, as the service keeps them.
+
+    Args:
+        job: the properties of the job's resource.
+    """
+    return {name: value for name, value in (job.get("inputs") or {}).items() if value}
+
+
 def read_outputs(job: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     """Give a job's outputs by name, as the service keeps them.
 
@@ -142,6 +155,20 @@ def read_outputs(job: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
         job: the properties of the job's resource.
     """
     return {name: value for name, value in (job.get("outputs") or {}).items() if value}
+
+
+def _capacity(state: State, workspace: WorkspaceKey, name: str) -> int | None:
+    """Say how many nodes a compute has at most; None for one without a limit."""
+    compute = state.get("compute", workspace.storage_key, name)
+    if compute is None:
+        return 0
+    kind = compute.body.get("computeType") or "AmlCompute"
+    if kind == "Kubernetes":
+        return None
+    if kind == "ComputeInstance":
+        return 1
+    scale = compute.body["properties"].get("scaleSettings") or {}
+    return int(scale.get("maxNodeCount", 1))
 
 
 def _environment(state: State, workspace: WorkspaceKey, job: Mapping[str, Any]) -> EnvironmentSpec:
@@ -165,26 +192,3 @@ def _code_uri(state: State, workspace: WorkspaceKey, code_id: str | None) -> str
         return str(find_code(state, workspace, code_id).body["codeUri"])
     except ServiceError as error:
         raise JobFailure(f"The job's code '{code_id}': {error.message}") from None
-
-
-def _nodes(job: Mapping[str, Any]) -> int:
-    return int((job.get("resources") or {}).get("instanceCount") or 1)
-
-
-def _distribution(job: Mapping[str, Any]) -> Mapping[str, str]:
-    distribution = job.get("distribution") or {}
-    kind = distribution.get("distributionType")
-    processes = _nodes(job)
-    if kind == "TensorFlow":
-        processes = int(distribution.get("workerCount") or processes)
-        processes += int(distribution.get("parameterServerCount") or 0)
-    else:
-        processes *= int(distribution.get("processCountPerInstance") or 1)
-    if processes > 1:
-        raise JobFailure(
-            f"The job asks for {processes} processes on {_nodes(job)} nodes, and the emulator "
-            "starts one process for each job."
-        )
-    if kind is not None and kind not in _ONE_PROCESS:
-        raise JobFailure(f"The emulator does not know the distribution '{kind}'.")
-    return _ONE_PROCESS.get(kind or "Mpi", {})

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from mlflow_azureml_backend.emulator.jobs.nodes import Nodes
+from mlflow_azureml_backend.emulator.jobs.pace import Paces
 from mlflow_azureml_backend.emulator.jobs.worker import Worker
 from mlflow_azureml_backend.emulator.resources import WorkspaceKey
 from mlflow_azureml_backend.emulator.runtimes import runtime_named
@@ -42,19 +43,25 @@ class JobEngine:
         self._lock = threading.Lock()
         self._workers: dict[str, Worker] = {}
         self._stopping = False
+        self.paces = Paces(emulation.state, emulation.settings.dwell_seconds)
         oldest_first = reversed(emulation.state.list(_KIND, _EVERYWHERE))
-        for document in list(oldest_first):
-            workspace = WorkspaceKey(**document.body["workspace"])
-            self._drive(workspace, document.body["job"], document.name)
+        workers = [
+            self._worker(WorkspaceKey(**document.body["workspace"]), document.body["job"])
+            for document in oldest_first
+        ]
+        # All of them have their nodes again, or their place in line, before any of them goes on.
+        for worker in filter(None, workers):
+            worker.keep_place()
+        for worker in filter(None, workers):
+            worker.start()
 
-    def submit(self, workspace: WorkspaceKey, name: str) -> None:
-        """Begin to run a job; returns at once.
+    def enlist(self, workspace: WorkspaceKey, name: str) -> None:
+        """Note that a job is to run, also when this emulator ends before it can run it.
 
         Args:
             workspace: the job's workspace.
-            name: the job's name; its document is there already, at Starting.
+            name: the job's name.
         """
-        known_as = _key(workspace, name)
         body = {
             "workspace": {
                 "subscription_id": workspace.subscription_id,
@@ -63,8 +70,19 @@ class JobEngine:
             },
             "job": name,
         }
-        self._emulation.state.put(_KIND, _EVERYWHERE, known_as, "", body)
-        self._drive(workspace, name, known_as)
+        self._emulation.state.put(_KIND, _EVERYWHERE, _key(workspace, name), "", body)
+
+    def submit(self, workspace: WorkspaceKey, name: str) -> None:
+        """Begin to run a job; returns at once.
+
+        Args:
+            workspace: the job's workspace.
+            name: the job's name; its document is there already, at Starting.
+        """
+        self.enlist(workspace, name)
+        worker = self._worker(workspace, name)
+        if worker is not None:
+            worker.start()
 
     def cancel(self, workspace: WorkspaceKey, name: str) -> bool:
         """Ask a job to end as Canceled; returns at once.
@@ -76,9 +94,18 @@ class JobEngine:
         Returns:
             False when it has ended.
         """
+        worker = self.worker(workspace, name)
+        return worker is not None and worker.course.cancel()
+
+    def worker(self, workspace: WorkspaceKey, name: str) -> Worker | None:
+        """Give what drives a job; None when it has ended.
+
+        Args:
+            workspace: the job's workspace.
+            name: the job's name.
+        """
         with self._lock:
-            worker = self._workers.get(_key(workspace, name))
-        return worker is not None and worker.cancel()
+            return self._workers.get(_key(workspace, name))
 
     def running(self) -> int:
         """Say how many jobs have not ended."""
@@ -91,32 +118,35 @@ class JobEngine:
             self._stopping = True
             workers = tuple(self._workers.values())
         for worker in workers:
-            worker.suspend()
+            worker.course.suspend()
         # After the workers know: none of them takes the end of a build for its job's failure.
         self._runtime.close()
         deadline = time.monotonic() + _SHUTDOWN_SECONDS
         for worker in workers:
             worker.join(max(0.0, deadline - time.monotonic()))
 
-    def _drive(self, workspace: WorkspaceKey, name: str, known_as: str) -> None:
+    def _worker(self, workspace: WorkspaceKey, name: str) -> Worker | None:
+        """Make what drives a job; None when it is driven already, or not to be driven."""
+        known_as = _key(workspace, name)
         with self._lock:
             # An engine that stops leaves a job submitted just now to the next one.
             if self._stopping or known_as in self._workers:
-                return
+                return None
             if self._emulation.state.get("job", workspace.storage_key, name) is None:
                 self._forget(known_as)
-                return
+                return None
             worker = self._workers[known_as] = Worker(
                 self._emulation,
                 self._runtime,
                 self._nodes,
+                self.paces,
                 workspace,
                 name,
                 folder=self._emulation.settings.root / "jobs" / workspace.guid / name,
                 on_end=partial(self._forget, known_as),
                 on_exit=partial(self._release, known_as),
             )
-        worker.start()
+        return worker
 
     def _forget(self, known_as: str) -> None:
         self._emulation.state.delete(_KIND, _EVERYWHERE, known_as)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 LOG: Final = "user_logs/std_log.txt"
-"""What the process prints, below the folder of the run."""
+"""What the one process of a job prints, below the folder of the run."""
 
 BUILD_LOG: Final = "azureml-logs/20_image_build_log.txt"
 """What the build of the environment printed, below the folder of the run."""
@@ -27,16 +27,17 @@ class JobFailure(Exception):  # noqa: N818 (an outcome of a job, not a defect of
         self.code = code
 
 
-def process_failed(exit_code: int, log: str) -> JobFailure:
-    """Say that the process ended with another status code than 0.
+def process_failed(exit_code: int, log: str, path: str = LOG) -> JobFailure:
+    """Say that a process ended with another status code than 0.
 
     Args:
         exit_code: the code.
         log: what the process printed, or the end of it.
+        path: its log, below the folder of the run.
     """
     message = (
         f"Execution failed. User process 'bash' exited with status code {exit_code}. "
-        f"Please check log file '{LOG}' for error details."
+        f"Please check log file '{path}' for error details."
     )
     tail = tail_of(log)
     return JobFailure(f"{message} Error: {tail}" if tail else message)

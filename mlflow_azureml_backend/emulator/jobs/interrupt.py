@@ -20,8 +20,7 @@ class Interrupt:
         self._lock = threading.Lock()
         self._event = threading.Event()
         self._callbacks: list[Callable[[], None]] = []
-        self._reader, self._writer = os.pipe()
-        self._open = True
+        self._pipe: tuple[int, int] | None = None
 
     def set(self) -> None:
         """Interrupt; doing it again changes nothing."""
@@ -29,8 +28,8 @@ class Interrupt:
             if self._event.is_set():
                 return
             self._event.set()
-            if self._open:
-                os.write(self._writer, b"!")
+            if self._pipe is not None:
+                os.write(self._pipe[1], b"!")
             callbacks = tuple(self._callbacks)
         for call in callbacks:
             call()
@@ -56,13 +55,19 @@ class Interrupt:
         call()
 
     def fileno(self) -> int:
-        """Give a descriptor that is readable once it was interrupted."""
-        return self._reader
+        """Give a descriptor that is readable once it was interrupted; it is made when asked for."""
+        with self._lock:
+            # Many jobs wait for a node, and few have a process: only these need descriptors.
+            if self._pipe is None:
+                self._pipe = os.pipe()
+                if self._event.is_set():
+                    os.write(self._pipe[1], b"!")
+            return self._pipe[0]
 
     def close(self) -> None:
         """Let go of the descriptors; it stays an event."""
         with self._lock:
-            if self._open:
-                self._open = False
-                os.close(self._reader)
-                os.close(self._writer)
+            if self._pipe is not None:
+                os.close(self._pipe[0])
+                os.close(self._pipe[1])
+                self._pipe = None

@@ -1,23 +1,25 @@
-"""The last steps before a job runs: its environment, its folder, and its process."""
+"""The last steps before a job runs: its environment, its folder, and its processes."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import threading
 from concurrent.futures import Future
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
 from mlflow_azureml_backend.emulator.jobs.expressions import resolve
-from mlflow_azureml_backend.emulator.jobs.failure import LOG, JobFailure, build_failed
+from mlflow_azureml_backend.emulator.jobs.failure import JobFailure, build_failed
 from mlflow_azureml_backend.emulator.jobs.job_environment import (
     Node,
     RunIdentity,
     job_environment,
 )
 from mlflow_azureml_backend.emulator.jobs.process import JobProcess
-from mlflow_azureml_backend.emulator.runtimes import BuildError
+from mlflow_azureml_backend.emulator.jobs.process_group import Member, ProcessGroup
+from mlflow_azureml_backend.emulator.jobs.read_only import bound_by_permissions
+from mlflow_azureml_backend.emulator.jobs.storage import remove_folder
+from mlflow_azureml_backend.emulator.runtimes import BuildError, Placement
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,6 +58,7 @@ def prepared(
     def build() -> None:
         try:
             with log.open("a", encoding="utf-8") as stream:
+                stream.write(f"The job runs in the emulator's runtime '{runtime.name}'.\n")
                 result.set_result(runtime.prepare(environment, stream))
         except BaseException as error:  # noqa: BLE001 (whoever waits for it gets it)
             result.set_exception(error)
@@ -79,12 +82,12 @@ def launch(
     binder: Binder,
     definition: JobDefinition,
     interpreter: Interpreter,
-) -> JobProcess:
-    """Make a job's folder, bring what the job reads, and start its process.
+) -> ProcessGroup:
+    """Make a job's folder, bring what the job reads, and start its processes.
 
     Args:
         emulation: the emulator.
-        record: where the job's log is made known.
+        record: where the job's logs are made known.
         binder: moves the job's data.
         definition: what the job is to do.
         interpreter: what it runs in.
@@ -95,7 +98,54 @@ def launch(
     if not hasattr(os, "mkfifo"):
         raise JobFailure("The emulator runs jobs on Linux and macOS, not on Windows.")
     folder = binder.folder
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_folder(folder)
+    ranks = definition.layout.ranks()
+    bindings = binder.bring(
+        definition.code_uri, definition.inputs, definition.outputs, definition.layout.nodes
+    )
+    mounted = any(body.get("mode") == "ReadOnlyMount" for body in definition.inputs.values())
+    identity = _identity(emulation, record, definition)
+    starts = []
+    for rank in ranks:
+        node = _node(emulation, binder.node_folder(rank.node), interpreter)
+        bound = bindings[rank.node]
+        variables = job_environment(
+            identity,
+            node,
+            interpreter=interpreter.variables,
+            bindings=bound.variables,
+            user={**rank.variables, **definition.variables},
+        )
+        placement = Placement(
+            name=f"{record.workspace.guid}-{record.name}-{rank.number}",
+            folder=folder,
+            directory=binder.working_directory(rank.node),
+            variables=variables,
+            shm_size=definition.shm_size,
+            docker_args=definition.docker_args,
+        )
+        command = rank.command
+        if command is None:
+            command = f"{rank.preamble}{resolve(definition.command, bound.values)}"
+        argv = interpreter.argv(command, placement)
+        starts.append((bound_by_permissions(argv) if mounted else argv, placement))
+    logs = [record.open_log(rank.log) for rank in ranks]
+
+    def start(number: int, place: Path) -> JobProcess:
+        argv, placement = starts[number]
+        return JobProcess.start(
+            place,
+            argv,
+            directory=placement.directory,
+            environment=placement.variables,
+            log=logs[number],
+        )
+
+    members = [Member(log=rank.log, auxiliary=rank.auxiliary) for rank in ranks]
+    return ProcessGroup.start(folder, members, start)
+
+
+def _node(emulation: Emulation, folder: Path, interpreter: Interpreter) -> Node:
     node = Node(
         bin=interpreter.bin,
         home=folder / "home",
@@ -103,23 +153,9 @@ def launch(
         proxy=emulation.address,
         ca_bundle=emulation.ca_bundle,
     )
-    node.home.mkdir(parents=True)
-    node.temporary.mkdir()
-    bindings = binder.bring(definition.code_uri, definition.inputs, definition.outputs)
-    command = resolve(definition.command, bindings.values)
-    return JobProcess.start(
-        folder,
-        command,
-        directory=binder.working_directory,
-        environment=job_environment(
-            _identity(emulation, record, definition),
-            node,
-            interpreter=interpreter.variables,
-            bindings=bindings.variables,
-            user=definition.variables,
-        ),
-        log=record.open_log(LOG),
-    )
+    node.home.mkdir(parents=True, exist_ok=True)
+    node.temporary.mkdir(exist_ok=True)
+    return node
 
 
 def _identity(emulation: Emulation, record: JobRecord, definition: JobDefinition) -> RunIdentity:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections import defaultdict, deque
-from contextlib import contextmanager
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from mlflow_azureml_backend.emulator.jobs.failure import JobFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mlflow_azureml_backend.emulator.jobs.interrupt import Interrupt
+
+LONGEST_QUEUE: Final = 10_000
+"""How many jobs may wait for one compute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,81 +25,128 @@ class Demand:
         compute: the cluster, under a name that no other cluster of the emulator has.
         count: how many nodes of it.
         capacity: how many nodes it has at most; None for one without a limit.
+        priority: the higher one goes first; 1 is low, 2 medium and 3 high.
     """
 
     compute: str
     count: int
     capacity: int | None
+    priority: int = 2
 
 
 class Nodes:
-    """Give nodes to jobs in the order in which they asked, cluster by cluster."""
+    """Give nodes to jobs: by their priority, then in the order in which they asked.
 
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
+    Args:
+        longest_queue: how many jobs may wait for one compute.
+    """
+
+    def __init__(self, longest_queue: int = LONGEST_QUEUE) -> None:
+        self.changed = threading.Condition()
+        self._longest_queue = longest_queue
         self._busy: defaultdict[str, int] = defaultdict(int)
-        self._waiting: defaultdict[str, deque[object]] = defaultdict(deque)
+        self._waiting: defaultdict[str, list[Ticket]] = defaultdict(list)
+        self._numbers = itertools.count()
 
-    @contextmanager
-    def held(self, demand: Demand, interrupt: Interrupt) -> Iterator[bool]:
-        """Hold nodes for the time of a `with` block.
+    def ask(self, demand: Demand) -> Ticket:
+        """Stand in line for nodes; returns at once.
 
         Args:
             demand: what is needed.
-            interrupt: ends the waiting.
 
-        Yields:
-            False when it was interrupted before the nodes were free; nothing is held then.
+        Raises:
+            JobFailure: too many wait already.
         """
-        granted = self._acquire(demand, interrupt)
-        try:
-            yield granted
-        finally:
-            if granted:
-                self._release(demand)
+        ticket = Ticket(self, demand, next(self._numbers))
+        with self.changed:
+            line = self._waiting[demand.compute]
+            if len(line) >= self._longest_queue:
+                raise JobFailure(
+                    f"{len(line)} jobs wait for the compute "
+                    f"'{demand.compute.rpartition('/')[2]}' already, and more may not. Submit the "
+                    "job again when some of them have run."
+                )
+            line.append(ticket)
+            line.sort(key=lambda known: known.place)
+            self._serve(demand.compute)
+        return ticket
 
-    @contextmanager
-    def kept(self, demand: Demand) -> Iterator[None]:
-        """Hold nodes that a process already occupies, however busy the cluster is.
+    def occupy(self, demand: Demand) -> Ticket:
+        """Hold nodes on which a process runs already, however busy the cluster is.
 
         Args:
             demand: what is occupied.
         """
-        with self._changed:
+        ticket = Ticket(self, demand, next(self._numbers))
+        with self.changed:
             self._busy[demand.compute] += demand.count
-        try:
-            yield
-        finally:
-            self._release(demand)
+            ticket.granted = True
+        return ticket
 
-    def _acquire(self, demand: Demand, interrupt: Interrupt) -> bool:
-        ticket = object()
+    def release(self, ticket: Ticket) -> None:
+        """Give a ticket's nodes back, or leave the line; doing it again changes nothing."""
+        compute = ticket.demand.compute
+        with self.changed:
+            if ticket.granted:
+                ticket.granted = False
+                self._busy[compute] -= ticket.demand.count
+            elif ticket in self._waiting[compute]:
+                self._waiting[compute].remove(ticket)
+            self._serve(compute)
+
+    def explain(self, ticket: Ticket) -> str:
+        """Say why a ticket has no nodes yet, for people."""
+        demand = ticket.demand
+        with self.changed:
+            before = sum(other.place < ticket.place for other in self._waiting[demand.compute])
+            return (
+                f"it needs {demand.count} of the {demand.capacity} nodes of its compute, of which "
+                f"{self._busy[demand.compute]} are in use, and {before} jobs are before it"
+            )
+
+    def _serve(self, compute: str) -> None:
+        """Give what is free to the first in line: nobody is overtaken by one who needs less."""
+        line, served = self._waiting[compute], False
+        while line:
+            demand = line[0].demand
+            if demand.capacity is not None and self._busy[compute] + demand.count > demand.capacity:
+                break
+            self._busy[compute] += demand.count
+            line.pop(0).granted = served = True
+        if served:
+            self.changed.notify_all()
+
+
+class Ticket:
+    """Stand for one job's nodes: wait for them, until they are released.
+
+    Args:
+        nodes: whose nodes.
+        demand: what is needed.
+        number: the order in which it was asked for.
+    """
+
+    def __init__(self, nodes: Nodes, demand: Demand, number: int) -> None:
+        self.demand = demand
+        self.place = (-demand.priority, number)
+        self.granted = False
+        self._nodes = nodes
+
+    def wait(self, interrupt: Interrupt) -> bool:
+        """Wait for the nodes; False when it was interrupted before they were free.
+
+        Args:
+            interrupt: ends the waiting.
+        """
         interrupt.on_set(self._look_again)
+        with self._nodes.changed:
+            self._nodes.changed.wait_for(lambda: self.granted or interrupt.is_set())
+            return self.granted
 
-        def free() -> bool:
-            if queue[0] is not ticket:
-                return False
-            busy = self._busy[demand.compute]
-            return demand.capacity is None or busy + demand.count <= demand.capacity
-
-        with self._changed:
-            queue = self._waiting[demand.compute]
-            queue.append(ticket)
-            try:
-                self._changed.wait_for(lambda: interrupt.is_set() or free())
-                if interrupt.is_set():
-                    return False
-                self._busy[demand.compute] += demand.count
-                return True
-            finally:
-                queue.remove(ticket)
-                self._changed.notify_all()
+    def explain(self) -> str:
+        """Say why there are no nodes yet, for people."""
+        return self._nodes.explain(self)
 
     def _look_again(self) -> None:
-        with self._changed:
-            self._changed.notify_all()
-
-    def _release(self, demand: Demand) -> None:
-        with self._changed:
-            self._busy[demand.compute] -= demand.count
-            self._changed.notify_all()
+        with self._nodes.changed:
+            self._nodes.changed.notify_all()

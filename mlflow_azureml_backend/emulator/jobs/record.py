@@ -12,6 +12,7 @@ from mlflow_azureml_backend.emulator.jobs.status import JobStatus
 from mlflow_azureml_backend.emulator.resources import timestamp
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from mlflow_azureml_backend.emulator.emulation import Emulation
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _LOGGER: Final = logging.getLogger(__name__)
 _ARTIFACTS: Final = "azureml"
+_BEHIND: Final = "statusBehind"
 
 
 class Stopped(Exception):  # noqa: N818 (a request, not an error)
@@ -42,9 +44,12 @@ class JobRecord:
         self.workspace = workspace
         self.name = name
         self._emulation = emulation
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._sealed = False
-        self._status = JobStatus(self.properties["status"])
+        # A status that was put over the job's own one is seen by everybody but the engine.
+        self._status = JobStatus(self.run.get(_BEHIND) or self.properties["status"])
+        self._forced = bool(self.run.get(_BEHIND))
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -58,6 +63,11 @@ class JobRecord:
     def status(self) -> JobStatus:
         """Give the status it is at."""
         return self._status
+
+    @property
+    def forced(self) -> bool:
+        """Tell whether everybody is shown another status than the one it is at."""
+        return self._forced
 
     @property
     def run(self) -> dict[str, Any]:
@@ -115,6 +125,48 @@ class JobRecord:
         with self._lock:
             self._write(status, run)
 
+    def force(self, status: JobStatus | None) -> bool:
+        """Show everybody another status than the one it is at.
+
+        Args:
+            status: what is shown; None shows the job's own again.
+
+        Returns:
+            False when the job has ended: nothing is changed then.
+        """
+        with self._lock:
+            if self._sealed or self._status.is_terminal:
+                return False
+            behind = {_BEHIND: None if status is None else self._status.value}
+            self._show(status or self._status, behind)
+            self._forced = status is not None
+            return True
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait until something is true of the job; False when it was not in time.
+
+        Args:
+            condition: is asked after every change of the status.
+            seconds: how long to wait at most.
+        """
+        with self._changed:
+            return self._changed.wait_for(condition, seconds)
+
+    def note(self, name: str, value: str) -> None:
+        """Set a property of the job, which is one of its run too.
+
+        Args:
+            name: the property.
+            value: its value.
+        """
+
+        def change(job: dict[str, Any]) -> dict[str, Any]:
+            return {**job, "properties": {**job["properties"], name: value}}
+
+        if self.properties["properties"].get(name) == value:
+            return
+        self._emulation.state.update("job", self.workspace.storage_key, self.name, "", change)
+
     def warn(self, message: str) -> None:
         """Add a warning to the run.
 
@@ -156,13 +208,19 @@ class JobRecord:
         return file
 
     def _write(self, status: JobStatus, run: dict[str, Any]) -> None:
+        # The job's own course goes over whatever was put over it.
+        self._show(status, {**run, _BEHIND: None} if self._forced else run)
+        with self._changed:
+            self._status, self._forced = status, False
+            self._changed.notify_all()
+
+    def _show(self, status: JobStatus, run: dict[str, Any]) -> None:
         def change(job: dict[str, Any]) -> dict[str, Any]:
             # A change inside a change is one transaction: both documents tell the same.
             self._change_run(lambda known: {**known, **run, "status": status.value})
             return {**job, "status": status.value}
 
         self._emulation.state.update("job", self.workspace.storage_key, self.name, "", change)
-        self._status = status
 
     def _change_run(self, change: Any) -> None:
         key = self.workspace.storage_key

@@ -3,62 +3,62 @@
 from __future__ import annotations
 
 import logging
-import shutil
 import threading
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
 from mlflow_azureml_backend.emulator.jobs.bindings import Binder
+from mlflow_azureml_backend.emulator.jobs.build_context import with_build_context
+from mlflow_azureml_backend.emulator.jobs.course import Course, Suspended
 from mlflow_azureml_backend.emulator.jobs.definition import (
     read_definition,
     read_demand,
+    read_inputs,
     read_outputs,
     read_timeout,
 )
 from mlflow_azureml_backend.emulator.jobs.failure import (
     BUILD_LOG,
-    LOG,
     JobFailure,
     internal,
     node_lost,
     process_failed,
 )
-from mlflow_azureml_backend.emulator.jobs.interrupt import Interrupt
 from mlflow_azureml_backend.emulator.jobs.launch import launch, prepared
-from mlflow_azureml_backend.emulator.jobs.process import JobProcess
+from mlflow_azureml_backend.emulator.jobs.process_group import ProcessGroup
 from mlflow_azureml_backend.emulator.jobs.record import JobRecord, Stopped
 from mlflow_azureml_backend.emulator.jobs.registration import register_outputs
 from mlflow_azureml_backend.emulator.jobs.status import JobStatus
+from mlflow_azureml_backend.emulator.jobs.storage import remove_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from mlflow_azureml_backend.emulator.emulation import Emulation
-    from mlflow_azureml_backend.emulator.jobs.nodes import Nodes
+    from mlflow_azureml_backend.emulator.jobs.nodes import Nodes, Ticket
+    from mlflow_azureml_backend.emulator.jobs.pace import Paces
     from mlflow_azureml_backend.emulator.resources import WorkspaceKey
     from mlflow_azureml_backend.emulator.runtimes import Runtime
 
 _LOGGER: Final = logging.getLogger(__name__)
 _LOG_TAIL_BYTES: Final = 16_384
-
-
-class Suspended(Exception):  # noqa: N818 (a request, not an error)
-    """Tell a worker to leave its job as it is: the next emulator takes it up again."""
+_RUNTIME: Final = "emulator.runtime"
 
 
 class Worker:
     """Drive one job, in a thread of its own.
 
     What the job is at is written down at every step. So another worker can take it up where this
-    one was suspended or killed: a job without a process begins again, one with a process is
-    watched on, and one whose process has gone ends by what that left behind.
+    one was suspended or killed: a job without processes begins again, one with processes is
+    watched on, and one whose processes have gone ends by what those left behind.
 
     Args:
         emulation: the emulator.
         runtime: builds the job's environment.
         nodes: the nodes of the computes.
+        paces: how long jobs stay at each status.
         workspace: the job's workspace.
         name: the job's name.
         folder: the job's own folder.
@@ -71,6 +71,7 @@ class Worker:
         emulation: Emulation,
         runtime: Runtime,
         nodes: Nodes,
+        paces: Paces,
         workspace: WorkspaceKey,
         name: str,
         *,
@@ -78,6 +79,8 @@ class Worker:
         on_end: Callable[[], None],
         on_exit: Callable[[], None],
     ) -> None:
+        self.record = JobRecord(emulation, workspace, name)
+        self.course = Course(self.record, paces)
         self._emulation = emulation
         self._runtime = runtime
         self._nodes = nodes
@@ -86,7 +89,6 @@ class Worker:
         self._folder = folder
         self._on_end = on_end
         self._on_exit = on_exit
-        self._record = JobRecord(emulation, workspace, name)
         self._binder = Binder(
             state=emulation.state,
             blobs=emulation.blobs,
@@ -94,25 +96,35 @@ class Worker:
             job=name,
             folder=folder,
         )
-        self._interrupt = Interrupt()
-        if self._record.status is JobStatus.CANCEL_REQUESTED:
-            self._interrupt.set()  # by the emulator before this one
+        self._group = ProcessGroup.found(folder)
+        self._ticket: Ticket | None = None
         self._thread = threading.Thread(target=self._run, name=f"job-{name}", daemon=True)
+
+    @property
+    def waits_for(self) -> str:
+        """Say what keeps the job where it is, for people."""
+        status = self.record.status
+        if status is JobStatus.QUEUED and self._ticket is not None and not self._ticket.granted:
+            return self._ticket.explain()
+        return {
+            JobStatus.PREPARING: "its environment is being prepared",
+            JobStatus.RUNNING: "its command has not ended",
+            JobStatus.CANCEL_REQUESTED: "its processes are being ended",
+        }.get(status, "the emulator is busy")
+
+    def keep_place(self) -> None:
+        """Take the nodes, or the place in their line, that the job had before a restart."""
+        if self._group is None and self.record.status is not JobStatus.QUEUED:
+            return
+        demand = read_demand(self._emulation.state, self._workspace, self.record.properties)
+        if self._group is not None:
+            self._ticket = self._nodes.occupy(demand)
+        elif demand.capacity is None or demand.count <= demand.capacity:
+            self._ticket = self._nodes.ask(demand)
 
     def start(self) -> None:
         """Begin; returns at once."""
         self._thread.start()
-
-    def cancel(self) -> bool:
-        """Ask the job to end as Canceled; False when it has ended."""
-        if not self._record.request_cancel():
-            return False
-        self._interrupt.set()
-        return True
-
-    def suspend(self) -> None:
-        """Ask the worker to leave its job; a process that runs goes on."""
-        self._interrupt.set()
 
     def join(self, seconds: float) -> None:
         """Wait until the worker is done, but not longer than so many seconds."""
@@ -120,28 +132,32 @@ class Worker:
 
     def _run(self) -> None:
         try:
-            self._end(*self._outcome())
+            status, failure = self._outcome()
+            self.course.may_end()
+            self._end(status, failure)
         except Suspended:
             pass
         except Exception:
             # Its record itself cannot be written; there is no other place to tell it.
             _LOGGER.exception("The job %s was abandoned.", self._name)
         finally:
-            self._interrupt.close()
+            if self._ticket is not None:
+                self._nodes.release(self._ticket)
+            self.course.close()
             self._on_exit()
 
     def _end(self, status: JobStatus, failure: JobFailure | None) -> None:
-        if not self._record.status.is_terminal:
-            self._record.finish(status, failure)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if not self.record.status.is_terminal:
+            self.record.finish(status, failure)
+        remove_folder(self._folder)
         self._on_end()
 
     def _outcome(self) -> tuple[JobStatus, JobFailure | None]:
         try:
-            if self._record.status.is_terminal:  # all but forgotten by the emulator before
-                return self._record.status, None
-            if JobProcess.was_started(self._folder):
-                self._take_up()
+            if self.record.status.is_terminal:  # all but forgotten by the emulator before
+                return self.record.status, None
+            if self._group is not None:
+                self._watch(self._group, read_timeout(self.record.properties))
             else:
                 self._begin()
         except Stopped:
@@ -156,87 +172,69 @@ class Worker:
         return JobStatus.COMPLETED, None
 
     def _begin(self) -> None:
-        self._advance(JobStatus.STARTING)
-        self._advance(JobStatus.PROVISIONING)
-        self._advance(JobStatus.PREPARING)
-        job = self._record.properties
-        definition = read_definition(self._emulation.state, self._workspace, job)
-        build_log = self._record.open_log(BUILD_LOG)
-        interpreter = prepared(self._runtime, definition.environment, build_log, self._interrupt)
+        self.course.go(JobStatus.STARTING)
+        self.course.go(JobStatus.PROVISIONING)
+        self.course.go(JobStatus.PREPARING)
+        definition = read_definition(self._emulation.state, self._workspace, self.record.properties)
+        self.record.note(_RUNTIME, self._runtime.name)
+        build_log = self.record.open_log(BUILD_LOG)
+        interpreter = prepared(
+            self._runtime,
+            with_build_context(self._emulation, self._workspace, definition.environment),
+            build_log,
+            self.course.interrupt,
+        )
         if interpreter is None:
-            raise self._reason()
+            raise self.course.reason()
         for note in interpreter.notes:
-            self._record.warn(note)
-        self._advance(JobStatus.QUEUED)
-        with self._nodes.held(definition.demand, self._interrupt):
-            self._heed()
-            self._record.advance(JobStatus.RUNNING)
-            process = launch(self._emulation, self._record, self._binder, definition, interpreter)
-            self._watch(process, definition.timeout)
+            self.record.warn(note)
+        self.course.go(JobStatus.QUEUED)
+        self._ticket = self._ticket or self._nodes.ask(definition.demand)
+        self._ticket.wait(self.course.interrupt)
+        self.course.heed()
+        self.record.advance(JobStatus.RUNNING)
+        group = launch(self._emulation, self.record, self._binder, definition, interpreter)
+        self._watch(group, definition.timeout)
 
-    def _take_up(self) -> None:
-        job = self._record.properties
-        demand = read_demand(self._emulation.state, self._workspace, job)
-        with self._nodes.kept(demand):
-            self._watch(JobProcess(self._folder), read_timeout(job))
-
-    def _advance(self, status: JobStatus) -> None:
-        """Go on to a status and stay there for a while, unless that is behind already."""
-        if not status.precedes(self._record.status):
-            self._record.advance(status)
-            self._interrupt.wait(self._emulation.settings.dwell_seconds)
-        self._heed()
-
-    def _heed(self) -> None:
-        """Do what the interrupt asks for, if it was set.
-
-        Raises:
-            Stopped: the job is to be canceled.
-            Suspended: the emulator stops.
-        """
-        if self._interrupt.is_set():
-            raise self._reason()
-
-    def _reason(self) -> Exception:
-        canceled = self._record.status is JobStatus.CANCEL_REQUESTED
-        return Stopped() if canceled else Suspended()
-
-    def _watch(self, process: JobProcess, timeout: timedelta | None) -> None:
+    def _watch(self, group: ProcessGroup, timeout: timedelta | None) -> None:
         try:
-            if not process.wait(self._interrupt, self._remaining(timeout)):
-                self._stop(process, timeout)
+            if not group.wait(self.course.interrupt, self._remaining(timeout)):
+                self._stop(group, timeout)
         finally:
-            process.close()
-        with suppress(Stopped):  # what a canceled job has written is kept too
-            self._advance(JobStatus.FINALIZING)
-        outputs = read_outputs(self._record.properties)
-        for warning in self._binder.take(outputs):
-            self._record.warn(warning)
-        if process.exit_code is None:
-            raise node_lost()
-        if process.exit_code != 0:
-            raise process_failed(process.exit_code, self._end_of_log())
+            group.close()
+        # The processes have gone, but what a canceled job has written is kept too.
+        with suppress(Stopped):
+            self.course.stay()
+            self.course.go(JobStatus.FINALIZING)
+        job = self.record.properties
+        outputs = read_outputs(job)
+        for warning in self._binder.take(read_inputs(job), outputs):
+            self.record.warn(warning)
+        if (failed := group.failed()) is not None:
+            if failed.exit_code is None:
+                raise node_lost()
+            raise process_failed(failed.exit_code, self._end_of_log(failed.log), failed.log)
         named = any(output.get("assetName") for output in outputs.values())
-        if named and self._record.status is not JobStatus.CANCEL_REQUESTED:
+        if named and self.record.status is not JobStatus.CANCEL_REQUESTED:
             register_outputs(self._emulation.state, self._workspace, self._name)
 
-    def _stop(self, process: JobProcess, timeout: timedelta | None) -> None:
-        if not self._interrupt.is_set():
+    def _stop(self, group: ProcessGroup, timeout: timedelta | None) -> None:
+        if not self.course.interrupt.is_set():
             # The service cancels a job that takes too long.
-            self._record.warn(f"The job was canceled: it ran longer than its limit of {timeout}.")
-            self._record.request_cancel()
-        elif self._record.status is not JobStatus.CANCEL_REQUESTED:
+            self.record.warn(f"The job was canceled: it ran longer than its limit of {timeout}.")
+            self.course.cancel()
+        elif self.record.status is not JobStatus.CANCEL_REQUESTED:
             raise Suspended
-        process.stop()
+        group.stop()
 
     def _remaining(self, timeout: timedelta | None) -> float | None:
         if timeout is None:
             return None
-        started = datetime.fromisoformat(self._record.run["startTimeUtc"])
+        started = datetime.fromisoformat(self.record.run["startTimeUtc"])
         return (started + timeout - datetime.now(timezone.utc)).total_seconds()
 
-    def _end_of_log(self) -> str:
-        with self._record.open_log(LOG).open("rb") as log:
+    def _end_of_log(self, path: str) -> str:
+        with self.record.open_log(path).open("rb") as log:
             size = log.seek(0, 2)
             log.seek(max(0, size - _LOG_TAIL_BYTES))
             return log.read().decode("utf-8", "replace")

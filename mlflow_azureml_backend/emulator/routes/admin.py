@@ -141,7 +141,8 @@ def _open(method: str, path: str, handle: Callable[[Call], Response]) -> Route:
     return Route(service="local", method=method, path=path, handle=handle, open=True)
 
 
-def _closed(method: str, path: str, handle: Callable[[Call], Response]) -> Route:
+def closed(method: str, path: str, handle: Callable[[Call], Response]) -> Route:
+    """Bind a function to requests of administrators, who know the client secret."""
     guarded = _for_administrators(handle)
     return Route(service="local", method=method, path=path, handle=guarded)
 
@@ -150,8 +151,8 @@ ROUTES: Final = (
     _open("GET", HEALTH_PATH, health),
     _open("POST", "/_emulator/token", issue_token),
     _open("GET", "/_emulator/enter", enter),
-    _closed("GET", "/_emulator/status", status),
-    _closed("POST", "/_emulator/stop", stop),
-    _closed("PUT", "/_emulator/workspaces/{subscription}/{group}/{workspace}", put_workspace),
-    _closed("POST", "/_emulator/browser-link", make_link),
+    closed("GET", "/_emulator/status", status),
+    closed("POST", "/_emulator/stop", stop),
+    closed("PUT", "/_emulator/workspaces/{subscription}/{group}/{workspace}", put_workspace),
+    closed("POST", "/_emulator/browser-link", make_link),
 )

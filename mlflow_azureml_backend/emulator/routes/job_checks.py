@@ -67,9 +67,15 @@ _FIELDS: Final[Kind] = {
         "processCountPerInstance": int,
         "workerCount": int,
         "parameterServerCount": int,
+        "port": int,
+        "address": str,
+        "includeDashboard": bool,
+        "dashboardPort": int,
+        "headNodeAdditionalArgs": str,
+        "workerNodeAdditionalArgs": str,
     },
     "limits": {"timeout": str},
-    "queueSettings": dict,
+    "queueSettings": {"jobTier": str, "priority": int},
 }
 
 
@@ -109,6 +115,16 @@ def check_job(state: State, key: WorkspaceKey, job: Mapping[str, Any]) -> None:
         raise invalid(
             "Local runs are not supported by the emulator: name a compute.", "LocalRunNotSupported"
         )
+    if (job.get("computeId") or "").lower().endswith("/computes/datafactory"):
+        raise invalid(
+            "Import jobs are not supported by the emulator: name a compute of the workspace.",
+            "ImportJobNotSupported",
+        )
+    if "/virtualclusters/" in (job.get("computeId") or "").lower():
+        raise invalid(
+            "Virtual clusters are not supported by the emulator: name a compute of the workspace.",
+            "VirtualClusterNotSupported",
+        )
     find_environment(state, key, job["environmentId"])
     if code := job.get("codeId"):
         find_code(state, key, code)
@@ -125,9 +141,15 @@ def find_environment(state: State, key: WorkspaceKey, reference: str) -> Documen
         reference: its ARM id, or `azureml:NAME:VERSION`; without a version the latest one.
 
     Raises:
-        ServiceError: 404; environments of registries are not emulated.
+        ServiceError: 404, or 400 for one of a registry: those are not emulated.
     """
     found = _reference(key, ENVIRONMENTS, reference)
+    if found is None and "azureml://registries/" in reference.lower():
+        raise invalid(
+            f"Environments of registries are not supported by the emulator: {reference}. "
+            "Register the environment in the workspace.",
+            "RegistryNotSupported",
+        )
     if found is None:
         raise environment_not_found(reference)
     name, version = found

@@ -22,14 +22,14 @@ from mlflow_azureml_backend.emulator.routes.job_operations import ROUTES as _JOB
 from mlflow_azureml_backend.emulator.routes.job_operations import begin_job_operation
 from mlflow_azureml_backend.emulator.routes.management import (
     managed,
-    page,
+    newest_page,
     sent_properties,
     stored,
 )
 from mlflow_azureml_backend.emulator.routing import json_response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from mlflow_azureml_backend.emulator.resources import WorkspaceKey
     from mlflow_azureml_backend.emulator.routing import Call
@@ -127,8 +127,11 @@ def _create(call: Call, key: WorkspaceKey, name: str, job: dict[str, Any]) -> Do
         "warnings": None,
         "logFiles": [],
     }
-    state.put(_RUN, key.storage_key, name, "", run)
-    state.put(_KIND, key.storage_key, name, "", job)
+    # Together: an emulator that is killed here leaves no job that nobody runs.
+    with state.together():
+        state.put(_RUN, key.storage_key, name, "", run)
+        state.put(_KIND, key.storage_key, name, "", job)
+        call.emulation.jobs.enlist(key, name)
     return _found(call, key, name)
 
 
@@ -139,16 +142,19 @@ def _get(call: Call) -> Response:
 
 def _list(call: Call) -> Response:
     key, query = call.workspace, call.query
-    listed = [
-        document
-        for document in call.emulation.state.list(_KIND, key.storage_key)
-        if is_listed(document.body, query.get("listViewType"))
-        and query.get("jobType", document.body["jobType"]).lower()
-        == document.body["jobType"].lower()
-        and _has(document.body["tags"], query.get("tag"))
-        and _has(document.body["properties"], query.get("properties"))
-    ]
-    return page(call, listed, partial(_rendered, call, key))
+
+    def listed(after: tuple[float, str, str] | None) -> Iterator[Document]:
+        for document in call.emulation.state.newest(_KIND, key.storage_key, after):
+            job = document.body
+            if (
+                is_listed(job, query.get("listViewType"))
+                and query.get("jobType", job["jobType"]).lower() == job["jobType"].lower()
+                and _has(job["tags"], query.get("tag"))
+                and _has(job["properties"], query.get("properties"))
+            ):
+                yield document
+
+    return newest_page(call, listed, partial(_rendered, call, key))
 
 
 def _has(values: Mapping[str, Any], wanted: str | None) -> bool:
@@ -192,8 +198,9 @@ def _delete(call: Call) -> Response:
             "Cancel it first.",
             "DeleteJobInNonTerminalStatus",
         )
-    state.delete(_KIND, key.storage_key, name)
-    state.delete(_RUN, key.storage_key, name)
+    with state.together():
+        state.delete(_KIND, key.storage_key, name)
+        state.delete(_RUN, key.storage_key, name)
     return Response(status_code=202, headers=begin_job_operation(call, key, "jd", name))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode
 
@@ -12,7 +13,7 @@ from mlflow_azureml_backend.emulator.resources import PROVIDER
 from mlflow_azureml_backend.emulator.routing import WORKSPACE, Call, Route, json_response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from starlette.responses import Response
 
@@ -135,6 +136,33 @@ def page(
     if len(waiting) > size:
         body["nextLink"] = own_url(call, **{"$skip": _written(_position(shown[-1]))})
     return json_response(body)
+
+
+def newest_page(
+    call: Call,
+    documents: Callable[[_Position | None], Iterator[Document]],
+    render: Callable[[Document], dict[str, Any]],
+    size: int = PAGE_SIZE,
+) -> Response:
+    """Answer one page of a long list as `page` does, and read no more than is shown.
+
+    Args:
+        call: the request.
+        documents: gives everything that is listed, newest first, behind a position.
+        render: builds the resource of a document.
+        size: resources on a page.
+
+    Raises:
+        ServiceError: 400 for a token or a number that is none.
+    """
+    if call.query.get("$orderBy", "").lower().endswith(" asc"):
+        return page(call, tuple(documents(None)), render, size)
+    wanted, top = size + 1, call.query.get("$top")
+    if top is not None and top.isdecimal():
+        wanted = min(wanted, int(top))
+    token = call.query.get("$skip")
+    found = islice(documents(_read(token) if token else None), wanted)
+    return page(call, tuple(found), render, size)
 
 
 _Position = tuple[float, str, str]

@@ -168,7 +168,8 @@ def interrupt() -> Interrupt:
 def start(folder: Path, command: str) -> JobProcess:
     environment = {"PATH": os.environ["PATH"]}
     log = folder / "log"
-    return JobProcess.start(folder, command, directory=folder, environment=environment, log=log)
+    argv = ("bash", "-c", command)
+    return JobProcess.start(folder, argv, directory=folder, environment=environment, log=log)
 
 
 def test_a_process_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path) -> None:
@@ -236,40 +237,64 @@ def test_an_interrupt_that_was_set_calls_at_once_and_may_be_closed_before(
     assert calls == ["first", "second"]
 
 
-class AskedInterrupt(Interrupt):
-    """Tell when somebody who waits for a node has stood in line."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked = threading.Event()
-
-    def is_set(self) -> bool:
-        self.asked.set()
-        return super().is_set()
-
-
 def test_a_job_that_needs_many_nodes_is_not_overtaken_by_smaller_ones() -> None:
     nodes = Nodes()
-    held: list[str] = []
-    interrupts = {name: AskedInterrupt() for name in ("first", "both", "one")}
+    first = nodes.ask(Demand(compute="c", count=1, capacity=2))
+    both = nodes.ask(Demand(compute="c", count=2, capacity=2))
+    one = nodes.ask(Demand(compute="c", count=1, capacity=2))
+    assert (first.granted, both.granted, one.granted) == (True, False, False)
 
-    def take(name: str, count: int) -> None:
-        with nodes.held(Demand(compute="c", count=count, capacity=2), interrupts[name]):
-            held.append(name)
+    nodes.release(first)
+    assert (both.granted, one.granted) == (True, False)
+    nodes.release(both)
 
-    with nodes.held(Demand(compute="c", count=1, capacity=2), interrupts["first"]):
-        threads = []
-        for name, count in (("both", 2), ("one", 1)):
-            threads.append(threading.Thread(target=take, args=(name, count)))
-            threads[-1].start()
-            assert interrupts[name].asked.wait(SECONDS)
-        assert held == []
-    for thread in threads:
-        thread.join(SECONDS)
+    assert one.granted
 
-    assert held == ["both", "one"]
-    for interrupt in interrupts.values():
-        interrupt.close()
+
+def test_a_job_of_higher_priority_goes_first_and_equals_go_in_their_order() -> None:
+    nodes = Nodes()
+    granted = []
+    running = nodes.ask(Demand(compute="c", count=1, capacity=1))
+    asked = {
+        name: nodes.ask(Demand(compute="c", count=1, capacity=1, priority=priority))
+        for name, priority in (("low", 1), ("medium", 2), ("high", 3), ("second high", 3))
+    }
+
+    nodes.release(running)
+    while asked:
+        (name,) = (name for name, ticket in asked.items() if ticket.granted)
+        granted.append(name)
+        nodes.release(asked.pop(name))
+
+    assert granted == ["high", "second high", "medium", "low"]
+
+
+def test_a_line_that_is_too_long_takes_nobody_more() -> None:
+    nodes = Nodes(longest_queue=1)
+    nodes.ask(Demand(compute="w/computes/c", count=1, capacity=1))
+    waiting = nodes.ask(Demand(compute="w/computes/c", count=1, capacity=1))
+
+    with pytest.raises(JobFailure, match="1 jobs wait for the compute 'c' already"):
+        nodes.ask(Demand(compute="w/computes/c", count=1, capacity=1))
+
+    assert waiting.explain() == (
+        "it needs 1 of the 1 nodes of its compute, of which 1 are in use, and 0 jobs are before it"
+    )
+
+
+def test_waiting_for_nodes_ends_with_the_interrupt_and_leaves_the_line(
+    interrupt: Interrupt,
+) -> None:
+    nodes = Nodes()
+    running = nodes.ask(Demand(compute="c", count=1, capacity=1))
+    waiting, behind = (nodes.ask(Demand(compute="c", count=1, capacity=1)) for _ in range(2))
+    interrupt.set()
+
+    assert not waiting.wait(interrupt)
+    nodes.release(waiting)
+    nodes.release(running)
+
+    assert behind.granted
 
 
 def test_uv_is_told_pip_s_configuration_unless_it_has_its_own() -> None:
@@ -343,5 +368,5 @@ def test_a_closed_runtime_builds_nothing_any_more(tmp_path: Path) -> None:
 
 
 def test_an_unknown_runtime_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="There is no runtime 'docker'"):
-        runtime_named("docker", tmp_path)
+    with pytest.raises(ValueError, match="There is no runtime 'podman'"):
+        runtime_named("podman", tmp_path)
