@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import shlex
 import webbrowser
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from mlflow_azureml_backend.cli.faults import fault_file, faults, replace_faults
+from mlflow_azureml_backend.cli.journal import journal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlflow_azureml_backend.emulator.endpoint import Endpoint
-
-# One module of each package that the extra adds; looked for, not imported.
-_EXTRA = ("a2wsgi", "certifi", "cryptography", "jwt", "starlette", "uv", "uvicorn")
 
 
 @click.group()
@@ -26,13 +26,17 @@ def emulator() -> None:
     """An Azure ML workspace on this machine, for runs with no Azure account."""
 
 
+for command in (faults, journal):
+    emulator.add_command(command)
+
+
 @emulator.command(epilog="Example: mlflow-azureml emulator start")
 @click.option(
     "--runtime",
-    type=click.Choice(["venv", "host"]),
+    type=click.Choice(["venv", "conda", "docker", "host"]),
     default="venv",
     show_default=True,
-    help="What jobs run in: an environment built for them, or this Python.",
+    help="What jobs run in: a virtual environment, conda packages, a container, or this Python.",
 )
 @click.option("--port", default=0, help="Port on 127.0.0.1; default: the last one, or any.")
 @click.option(
@@ -41,10 +45,44 @@ def emulator() -> None:
     show_default=True,
     help="End after so long without requests and jobs; 0: never.",
 )
+@click.option(
+    "--pass-through/--no-pass-through",
+    default=True,
+    show_default=True,
+    help="Let its proxy lead to hosts that are not Azure's too.",
+)
+@click.option(
+    "--faults",
+    "faults_file",
+    type=click.Path(exists=True, dir_okay=False),
+    help="YAML or JSON file of faults to be in force from the start.",
+)
+@click.option(
+    "--record",
+    type=click.Path(dir_okay=False),
+    help="Write every exchange with the services to this file, secrets masked.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print how clients reach it, as JSON.")
-def start(runtime: str, port: int, idle_seconds: float, as_json: bool) -> None:
+def start(
+    runtime: str,
+    port: int,
+    idle_seconds: float,
+    pass_through: bool,
+    faults_file: str | None,
+    record: str | None,
+    as_json: bool,
+) -> None:
     """Start the emulator in the background, if it is not up."""
-    endpoint = _started(runtime=runtime, port=port, idle_seconds=idle_seconds or None)
+    planned = None if faults_file is None else fault_file(Path(faults_file))
+    endpoint = _started(
+        runtime=runtime,
+        port=port,
+        idle_seconds=idle_seconds or None,
+        pass_through=pass_through,
+        record=None if record is None else Path(record).absolute(),
+    )
+    if planned is not None:
+        replace_faults(planned)
     if as_json:
         click.echo(json.dumps(asdict(endpoint)))
     else:
@@ -137,17 +175,15 @@ def _page_of(run_id: str) -> str:
 def _started(**options: Any) -> Endpoint:
     """Give the running emulator, or start one; only that needs the extra's packages."""
     from mlflow_azureml_backend.emulator import lifecycle
+    from mlflow_azureml_backend.emulator.requirements import what_is_missing
 
     with _one_line_errors():
         found = lifecycle.running()
         if found is not None:
             return found
-        missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
+        missing = what_is_missing()
         if missing:
-            raise click.ClickException(
-                f"The emulator needs packages that are not installed ({', '.join(missing)}): "
-                "pip install 'mlflow-azureml-backend[emulator]'"
-            )
+            raise click.ClickException(missing)
         return lifecycle.start(**options)
 
 

@@ -69,7 +69,12 @@ def browser_link(endpoint: Endpoint, path: str) -> str:
 
 
 def request(
-    endpoint: Endpoint, method: str, path: str, *, seconds: float = _ANSWER_SECONDS
+    endpoint: Endpoint,
+    method: str,
+    path: str,
+    *,
+    body: Any = None,
+    seconds: float = _ANSWER_SECONDS,
 ) -> dict[str, Any]:
     """Ask a route of the emulator's own administration, past any proxy.
 
@@ -77,16 +82,18 @@ def request(
         endpoint: the emulator.
         method: the HTTP method.
         path: the path and query.
+        body: what to send as JSON; None sends nothing.
         seconds: how long to wait for the answer.
 
     Raises:
         EmulatorError: nothing answers, or something refuses.
     """
     headers = {} if path == HEALTH_PATH else {"X-Emulator-Secret": endpoint.client_secret}
+    content = None if body is None else json.dumps(body)
     netloc = urlsplit(endpoint.address).netloc
     connection = http.client.HTTPConnection(netloc, timeout=seconds)
     try:
-        connection.request(method, path, headers=headers)
+        connection.request(method, path, body=content, headers=headers)
         answer = connection.getresponse()
         document = json.loads(answer.read())
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -94,5 +101,11 @@ def request(
     finally:
         connection.close()
     if not isinstance(document, dict) or answer.status >= http.client.BAD_REQUEST:
-        raise EmulatorError(f"{method} {path} was answered with status {answer.status}.")
+        raise EmulatorError(_reason(document) or f"{method} {path}: status {answer.status}.")
     return document
+
+
+def _reason(document: Any) -> str:
+    """Give the words with which a route refuses."""
+    error = document.get("error") if isinstance(document, dict) else None
+    return str(error.get("message", "")) if isinstance(error, dict) else ""

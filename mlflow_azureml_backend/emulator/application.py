@@ -21,6 +21,7 @@ from mlflow_azureml_backend.emulator.authentication import (
 )
 from mlflow_azureml_backend.emulator.errors import BlobError, ServiceError
 from mlflow_azureml_backend.emulator.hosts import service_of
+from mlflow_azureml_backend.emulator.journaling import ROUTE
 from mlflow_azureml_backend.emulator.request_body import (
     ClientGoneError,
     read_body,
@@ -125,6 +126,7 @@ class Application:
         route, params = self._route(service, method, raw_path)
         if route is None:
             raise answers.unknown(service, method, "" if self._front else host, path)
+        scope["state"][ROUTE] = route.path
         principal = None if route.open else self._principal(route.service, method, headers)
         call = Call(
             method=method,

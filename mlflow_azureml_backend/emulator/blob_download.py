@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from mlflow_azureml_backend.emulator.blob_conditions import check_read
 from mlflow_azureml_backend.emulator.blob_headers import blob_headers
+from mlflow_azureml_backend.emulator.blob_view import seen
 from mlflow_azureml_backend.emulator.byte_range import ByteRange, requested_range
 from mlflow_azureml_backend.emulator.errors import BlobError
 
@@ -42,16 +43,16 @@ def download(call: Call, info: BlobInfo) -> Response:
     except FileNotFoundError:
         raise BlobError(404, "BlobNotFound", "The specified blob does not exist.") from None
     try:
-        size = os.fstat(stream.fileno()).st_size
-        part = requested_range(asked, size)
-        span = part or ByteRange(start=0, length=size, size=size)
+        view = seen(os.fstat(stream.fileno()).st_size)
+        part = requested_range(asked, view.size)
+        span = part or ByteRange(start=0, length=view.size, size=view.size)
         headers = blob_headers(info, call, part=part is not None)
         headers["Content-Length"] = str(span.length)
         if part is not None:
             headers["Content-Range"] = part.content_range
             if call.headers.get("x-ms-range-get-content-md5") == "true":
-                headers["Content-MD5"] = _md5(stream, part)
-        stream.seek(span.start)
+                headers["Content-MD5"] = _md5(stream, part, view.start)
+        stream.seek(view.start + span.start)
         status = 200 if part is None else 206
         if span.length <= _AT_ONCE:
             body = stream.read(span.length)
@@ -70,13 +71,13 @@ def _pieces(stream: BinaryIO, length: int) -> Iterator[bytes]:
             yield piece
 
 
-def _md5(stream: BinaryIO, part: ByteRange) -> str:
+def _md5(stream: BinaryIO, part: ByteRange, origin: int) -> str:
     if part.length > _LARGEST_CHECKED_RANGE:
         raise BlobError(
             400,
             "OutOfRangeInput",
             "x-ms-range-get-content-md5 is for ranges of at most 4 MiB.",
         )
-    stream.seek(part.start)
+    stream.seek(origin + part.start)
     digest = hashlib.md5(stream.read(part.length), usedforsecurity=False)
     return base64.b64encode(digest.digest()).decode()

@@ -16,6 +16,7 @@ from mlflow_azureml_backend.emulator.blob_info import (
     container_folder,
 )
 from mlflow_azureml_backend.emulator.errors import BlobError
+from mlflow_azureml_backend.emulator.lifetimes import signature_lifetime
 from mlflow_azureml_backend.emulator.sas import SharedAccess
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ class BlobStore:
         access = SharedAccess(
             permissions=permissions,
             start=now - _CLOCK_SKEW,
-            expiry=now + lifetime,
+            expiry=now + signature_lifetime(lifetime),
             path=container if name is None else f"{container}/{name}",
             resource="c" if name is None else "b",
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mlflow_azureml_backend.emulator.faults.plan import FaultPlan
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.emulator.blob_store import BlobStore
     from mlflow_azureml_backend.emulator.identity import Issuer
     from mlflow_azureml_backend.emulator.jobs.engine import JobEngine
+    from mlflow_azureml_backend.emulator.journal import Journal
     from mlflow_azureml_backend.emulator.state import State
     from mlflow_azureml_backend.emulator.tracking import Tracking
 
@@ -23,11 +26,13 @@ class Settings:
     Args:
         root: the directory that holds everything this emulator keeps.
         region: the Azure region its workspaces claim to be in.
-        runtime: what jobs run in: `venv` builds each job's environment, `host` uses the
-            interpreter of the emulator.
+        runtime: what jobs run in: `venv` and `conda` build each job's environment, `docker` runs
+            its image, `host` uses the interpreter of the emulator.
         idle_seconds: seconds without requests and without running jobs after which the emulator
             ends itself; None keeps it for ever.
         dwell_seconds: seconds a job stays in each transitional status before the next.
+        record: a file to which every exchange with the services is written; None writes none.
+        pass_through: its proxy also leads to hosts that are not Azure's; otherwise it refuses them.
     """
 
     root: Path
@@ -35,6 +40,8 @@ class Settings:
     runtime: str = "venv"
     idle_seconds: float | None = 1800.0
     dwell_seconds: float = 0.3
+    record: Path | None = None
+    pass_through: bool = True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -51,6 +58,8 @@ class Emulation:
             health, administration and the studio page.
         ca_bundle: a PEM file of the public roots and of the emulator's own authority.
         request_stop: begin an orderly end of this emulator; returns at once.
+        faults: what goes wrong between clients and services.
+        journal: what was asked; set before the first request.
         jobs: the engine that runs jobs; set last, because it is made from this object.
     """
 
@@ -62,4 +71,6 @@ class Emulation:
     address: str
     ca_bundle: Path
     request_stop: Callable[[], None]
+    faults: FaultPlan = field(default_factory=FaultPlan)
+    journal: Journal = field(init=False)
     jobs: JobEngine = field(init=False)

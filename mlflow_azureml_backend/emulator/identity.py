@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import jwt
 
 from mlflow_azureml_backend.emulator.errors import ServiceError
+from mlflow_azureml_backend.emulator.lifetimes import token_lifetime
 from mlflow_azureml_backend.emulator.private_files import write_private
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ class Issuer:
             "sub": subject,
             "iat": now,
             "nbf": now,
-            "exp": now + lifetime,
+            "exp": now + token_lifetime(lifetime),
             "uti": secrets.token_urlsafe(16),
         }
         return jwt.encode(payload, self._signing_key, algorithm=_ALGORITHM)
@@ -131,9 +132,7 @@ class Issuer:
                 leeway=5,
             )
         except jwt.ExpiredSignatureError:
-            raise self._refusal(
-                "ExpiredAuthenticationToken", "The access token expired. Get a new one."
-            ) from None
+            raise self.expired() from None
         except jwt.InvalidTokenError:
             raise self._refusal(
                 "InvalidAuthenticationToken",
@@ -142,6 +141,12 @@ class Issuer:
                 "names; credentials for Azure itself must not be sent to an emulator.",
             ) from None
         return Principal(subject=claims["sub"], audience=str(claims["aud"]), claims=claims)
+
+    def expired(self) -> ServiceError:
+        """Build the error, in ARM's form, for a token that was good once."""
+        return self._refusal(
+            "ExpiredAuthenticationToken", "The access token expired. Get a new one."
+        )
 
     def _refusal(self, code: str, message: str) -> ServiceError:
         return ServiceError(401, code, message, arm=True, headers=self.challenge())

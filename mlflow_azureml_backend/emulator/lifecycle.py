@@ -16,6 +16,10 @@ from mlflow_azureml_backend.emulator.administration import (
 from mlflow_azureml_backend.emulator.background import log_file, log_tail, spawn
 from mlflow_azureml_backend.emulator.endpoint import Endpoint, default_root, remove_endpoint
 from mlflow_azureml_backend.emulator.exclusive import exclusive
+from mlflow_azureml_backend.emulator.runtimes.availability import (
+    RuntimeUnavailableError,
+    require_available,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,6 +50,8 @@ def start(
     region: str = "eastus",
     idle_seconds: float | None = 1800.0,
     dwell_seconds: float = 0.3,
+    record: Path | None = None,
+    pass_through: bool = True,
     port: int = 0,
     seconds: float = 60.0,
 ) -> Endpoint:
@@ -56,15 +62,17 @@ def start(
 
     Args:
         root: the state directory; None means this user's own.
-        runtime: what jobs run in, `venv` or `host`.
+        runtime: what jobs run in: `venv`, `conda`, `docker` or `host`.
         region: the region it claims to be in.
         idle_seconds: ends itself after so many seconds of nothing; None never does.
         dwell_seconds: seconds a job stays in each transitional status.
+        record: a file to which every exchange with the services is written, its secrets masked.
+        pass_through: its proxy also leads to hosts that are not Azure's.
         port: the front's port; 0 takes the one of last time, or any.
         seconds: how long to wait at most.
 
     Raises:
-        EmulatorError: it does not start.
+        EmulatorError: it does not start, or the runtime lacks what it needs here.
     """
     root = root or default_root()
     try:
@@ -72,6 +80,7 @@ def start(
             found = running(root)
             if found is not None:
                 return found
+            require_available(runtime)
             arguments = [
                 *("--root", str(root)),
                 *("--runtime", runtime),
@@ -79,8 +88,12 @@ def start(
                 *("--idle-seconds", str(idle_seconds or 0)),
                 *("--dwell-seconds", str(dwell_seconds)),
                 *("--port", str(port)),
+                *(() if record is None else ("--record", str(record))),
+                *(() if pass_through else ("--no-pass-through",)),
             ]
             return _answering(root, spawn(root, arguments), seconds)
+    except RuntimeUnavailableError as error:
+        raise EmulatorError(str(error)) from None
     except TimeoutError:
         raise EmulatorError(
             f"Another process starts an emulator on {root} and does not come to an end."

@@ -11,14 +11,18 @@ import asyncio
 import contextlib
 import logging
 import socket
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from mlflow_azureml_backend.emulator.hosts import is_refused, service_of
+from mlflow_azureml_backend.emulator.journal import Entry
+from mlflow_azureml_backend.emulator.resets import reset
 from mlflow_azureml_backend.emulator.upstream import UnreachableError, open_connection
 
 if TYPE_CHECKING:
+    from mlflow_azureml_backend.emulator.journal import Journal
     from mlflow_azureml_backend.emulator.upstream import Connection, Upstream
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -29,6 +33,9 @@ LOOPBACK: Final = "127.0.0.1"
 _HTTPS: Final = 443
 _HEAD_SECONDS: Final = 120.0
 _PIECE: Final = 1 << 16
+_LONGEST_CLIENT: Final = 200
+_LONGEST_PATH: Final = 2000
+_OK: Final = 200
 _QUICK_ACKNOWLEDGEMENT: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)  # on Linux
 _ESTABLISHED: Final = b"HTTP/1.1 200 Connection established\r\n\r\n"
 _HOP_BY_HOP: Final = ("connection:", "keep-alive:", "proxy-authorization:", "proxy-connection:")
@@ -55,6 +62,12 @@ class _Head:
     version: str
     lines: tuple[str, ...]
 
+    @property
+    def client(self) -> str:
+        """Give the User-Agent."""
+        agents = (line for line in self.lines if line.lower().startswith("user-agent:"))
+        return next(agents, "").partition(":")[2].strip()[:_LONGEST_CLIENT]
+
 
 class Front:
     """Serve the front's connections.
@@ -63,12 +76,25 @@ class Front:
         tls_port: where the emulator's TLS server listens.
         plain_port: where its plain http server listens.
         upstream: the way to hosts that are not emulated.
+        pass_through: lead to hosts that are not Azure's; otherwise they are refused too.
+        journal: told of what leads elsewhere and of what is refused; the rest is told of where
+            it is answered.
     """
 
-    def __init__(self, *, tls_port: int, plain_port: int, upstream: Upstream) -> None:
+    def __init__(
+        self,
+        *,
+        tls_port: int,
+        plain_port: int,
+        upstream: Upstream,
+        pass_through: bool = True,
+        journal: Journal | None = None,
+    ) -> None:
         self._tls_port = tls_port
         self._plain_port = plain_port
         self._upstream = upstream
+        self._pass_through = pass_through
+        self._journal = journal
         self._connections: set[asyncio.Task[None]] = set()
 
     def close(self) -> None:
@@ -88,11 +114,13 @@ class Front:
             self._connections.discard(task)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = None
         try:
             raw = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _HEAD_SECONDS)
-            other, first = await self._opened(raw, writer)
+            head = _parsed(raw)
+            other, first = await self._opened(head, raw, writer)
         except (RefusedError, UnreachableError, asyncio.LimitOverrunError) as error:
-            await _refuse(writer, error)
+            self._tell(head, await _refuse(writer, error))
         except (asyncio.IncompleteReadError, asyncio.TimeoutError, OSError):
             pass  # it was closed, or nothing was asked
         else:
@@ -100,11 +128,15 @@ class Front:
         finally:
             writer.close()
 
-    async def _opened(self, raw: bytes, writer: asyncio.StreamWriter) -> tuple[Connection, bytes]:
+    async def _opened(
+        self, head: _Head, raw: bytes, writer: asyncio.StreamWriter
+    ) -> tuple[Connection, bytes]:
         """Open the other side of a connection, and say what is to be sent there first."""
-        head = _parsed(raw)
         if head.method == "CONNECT":
-            other = await self._tunnel(*_authority(head.target))
+            host, port = _authority(head.target)
+            other = await self._tunnel(host, port)
+            if service_of(host) is None:
+                self._tell(head, _OK)
             writer.write(_ESTABLISHED)
             return other, b""
         if head.target.startswith("/"):
@@ -114,6 +146,7 @@ class Front:
     async def _tunnel(self, host: str, port: int) -> Connection:
         _refuse_azure(host)
         if service_of(host) is None:
+            self._refuse_others(host)
             return await self._upstream.tunnel(host, port)
         if port != _HTTPS:
             raise RefusedError(403, f"The emulator answers for {host} on port 443 alone.")
@@ -137,6 +170,9 @@ class Front:
         lines = [line for line in head.lines if not line.lower().startswith(_HOP_BY_HOP)]
         if (host, port) == (LOOPBACK, writer.get_extra_info("sockname")[1]):
             port = self._plain_port
+        else:
+            self._refuse_others(host)
+            self._tell(head, None)
         proxy = self._upstream.proxy_for("http", host)
         if proxy is None:
             other = await open_connection(host, port)
@@ -147,6 +183,34 @@ class Front:
                 lines.append(f"Proxy-Authorization: {proxy.authorization}")
         first = [f"{head.method} {path} {head.version}", *lines, "Connection: close", "", ""]
         return other, "\r\n".join(first).encode("latin-1")
+
+    def _refuse_others(self, host: str) -> None:
+        if not self._pass_through:
+            raise RefusedError(
+                403,
+                f"{host} is not a host of Azure, and this emulator leads nowhere else: it was "
+                "started with --no-pass-through.",
+            )
+
+    def _tell(self, head: _Head | None, status: int | None) -> None:
+        """Write what leads elsewhere, or is refused, into the journal; never with its query."""
+        if self._journal is None or head is None:
+            return
+        try:
+            url = urlsplit(f"//{head.target}" if head.method == "CONNECT" else head.target)
+            host = (url.hostname or "").lower()
+        except ValueError:
+            return
+        self._journal.write(
+            Entry(
+                time=time.time(),
+                client=head.client,
+                method=head.method,
+                host=host,
+                path=url.path[:_LONGEST_PATH],
+                status=status,
+            )
+        )
 
 
 def _refuse_azure(host: str) -> None:
@@ -169,7 +233,8 @@ def _authority(target: str) -> tuple[str, int]:
     return host.strip("[]").rstrip(".").lower(), int(port)
 
 
-async def _refuse(writer: asyncio.StreamWriter, error: Exception) -> None:
+async def _refuse(writer: asyncio.StreamWriter, error: Exception) -> int:
+    """Answer that something is not done, and give the status of the answer."""
     if isinstance(error, RefusedError):
         status, reason = error.status, error.reason
     elif isinstance(error, UnreachableError):
@@ -186,6 +251,7 @@ async def _refuse(writer: asyncio.StreamWriter, error: Exception) -> None:
     )
     with contextlib.suppress(OSError):
         await writer.drain()
+    return status
 
 
 async def _join(one: Connection, other: Connection, first: bytes) -> None:
@@ -197,7 +263,11 @@ async def _join(one: Connection, other: Connection, first: bytes) -> None:
     ]
     try:
         # The first failure ends the other direction too.
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        if any(isinstance(task.exception(), ConnectionResetError) for task in done):
+            # Whoever is at the other end learns that this was no orderly end.
+            reset(one[1].transport)
+            reset(other[1].transport)
     finally:
         for task in tasks:
             task.cancel()

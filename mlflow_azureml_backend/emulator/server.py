@@ -19,11 +19,16 @@ from mlflow_azureml_backend.emulator.blob_store import BlobStore
 from mlflow_azureml_backend.emulator.emulation import Emulation, Settings
 from mlflow_azureml_backend.emulator.endpoint import Endpoint, remove_endpoint, write_endpoint
 from mlflow_azureml_backend.emulator.exclusive import exclusive
+from mlflow_azureml_backend.emulator.faults.injection import FaultInjection
+from mlflow_azureml_backend.emulator.http_protocol import TellingProtocol
 from mlflow_azureml_backend.emulator.identity import Issuer
 from mlflow_azureml_backend.emulator.jobs.engine import JobEngine
+from mlflow_azureml_backend.emulator.journal import FILE_NAME, Journal
+from mlflow_azureml_backend.emulator.journaling import Journaling
 from mlflow_azureml_backend.emulator.listening import listen, port_of
 from mlflow_azureml_backend.emulator.new_workspace import open_workspace
 from mlflow_azureml_backend.emulator.proxy import Front
+from mlflow_azureml_backend.emulator.recorder import Recorder
 from mlflow_azureml_backend.emulator.resources import EMULATOR_WORKSPACE
 from mlflow_azureml_backend.emulator.state import State
 from mlflow_azureml_backend.emulator.tracking import Tracking
@@ -32,6 +37,8 @@ from mlflow_azureml_backend.emulator.upstream import Upstream
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from starlette.types import ASGIApp
 
 _LOGGER: Final = logging.getLogger(__name__)
 
@@ -71,11 +78,16 @@ async def _serve(settings: Settings, port: int) -> None:
         activity = Activity()
         emulation = _built(stack, settings, listeners.address, certificate.bundle, request_stop)
         routes = all_routes()
-        services = Application(emulation, routes, activity, front=False)
+        services: ASGIApp = Application(emulation, routes, activity, front=False)
         local = Application(emulation, routes, activity, front=True)
+        if settings.record is not None:
+            services = Recorder(services, settings.record)
+        # From outside to inside: what is asked is written down, may go wrong on its way, and is
+        # recorded as the services themselves answer it.
+        outside = Journaling(FaultInjection(services, emulation), emulation.journal)
         servers = {
-            listeners.tls: _Server(_configured(services, ssl_certfile=str(certificate.server))),
-            listeners.plain: _Server(_configured(local)),
+            listeners.tls: _Server(_configured(outside, ssl_certfile=str(certificate.server))),
+            listeners.plain: _Server(_configured(Journaling(local, emulation.journal))),
         }
         tasks = [
             asyncio.ensure_future(server.serve(sockets=[listener]))
@@ -85,6 +97,8 @@ async def _serve(settings: Settings, port: int) -> None:
             tls_port=port_of(listeners.tls),
             plain_port=port_of(listeners.plain),
             upstream=Upstream(os.environ, listeners.front_ports),
+            pass_through=settings.pass_through,
+            journal=emulation.journal,
         )
         listener = await asyncio.start_server(front.serve, sock=listeners.front, limit=_HEAD_BYTES)
         write_endpoint(settings.root, _endpoint(emulation))
@@ -123,10 +137,10 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _configured(application: Application, **options: Any) -> uvicorn.Config:
+def _configured(application: ASGIApp, **options: Any) -> uvicorn.Config:
     return uvicorn.Config(
         application,
-        http="h11",
+        http=TellingProtocol,
         loop="asyncio",
         ws="none",
         lifespan="off",
@@ -179,6 +193,8 @@ def _built(
         request_stop=request_stop,
     )
     open_workspace(state, blobs, EMULATOR_WORKSPACE)
+    emulation.journal = Journal(settings.root / FILE_NAME)
+    stack.callback(emulation.journal.close)
     emulation.jobs = JobEngine(emulation)
     return emulation
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, unquote
 from starlette.responses import JSONResponse
 
 from mlflow_azureml_backend.emulator.errors import ServiceError
+from mlflow_azureml_backend.emulator.lifetimes import token_lifetime
 from mlflow_azureml_backend.emulator.routing import Call, Route, json_response
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def issue_token(call: Call) -> Response:
         lifetime=_LIFETIME,
         claims={"idtyp": "app"},
     )
-    seconds = int(_LIFETIME.total_seconds())
+    seconds = int(token_lifetime(_LIFETIME).total_seconds())
     answer: dict[str, Any] = {
         "token_type": "Bearer",
         "expires_in": seconds,

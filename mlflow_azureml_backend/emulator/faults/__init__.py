@@ -1,0 +1,1 @@
+"""Faults: what goes wrong between a client and the service, on request and by a plan."""
