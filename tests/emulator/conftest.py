@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 import requests
 
+from mlflow_azureml_backend.pytest_plugin import Faults
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -109,3 +111,11 @@ def history(workspace: Any) -> str:
 def jobs(ask: Ask, workspace: Any) -> Jobs:
     """Give what submits jobs, and what they need."""
     return Jobs(ask, workspace.arm_id)
+
+
+@pytest.fixture
+def faults(workspace: Any) -> Iterator[Faults]:
+    """Let requests to the workspace go wrong, until the test ends."""
+    found = Faults(workspace.endpoint, workspace.arm_id)
+    yield found
+    found.clear()
