@@ -18,6 +18,8 @@ _SCOPE = f"{ARM}/.default"
 _REFRESH_SECONDS = 300.0
 _WHOLE = 200
 _RANGE_NOT_SATISFIABLE = 416
+# A POST of ours begins an upload or cancels a job: made twice, it does what it does once.
+_REPEATED = frozenset({"DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"})
 
 
 class CachedCredential:
@@ -141,7 +143,9 @@ class Connection:
 
         with service_errors(doing):
             response = self._signed.send_request(
-                HttpRequest(method, url, params=query, json=body), stream=False
+                HttpRequest(method, url, params=query, json=body),
+                stream=False,
+                retry_on_methods=_REPEATED,
             )
             response.raise_for_status()
             return dict(response.json() or {}) if response.content else {}
