@@ -53,6 +53,7 @@ def test_the_workflow_is_valid_yaml() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_example_passes(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_AZUREML_EMULATOR_ROOT")
