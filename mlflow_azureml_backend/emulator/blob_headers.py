@@ -29,6 +29,8 @@ _CONTENT: Final = (
 _ALSO_PLAIN: Final = frozenset(
     {"Cache-Control", "Content-Encoding", "Content-Language", "Content-Type"}
 )
+# Blobs that are appended to have no tier.
+_TIER: Final = {"x-ms-access-tier": "Hot", "x-ms-access-tier-inferred": "true"}
 _OVERRIDES: Final = {
     "rscc": "Cache-Control",
     "rscd": "Content-Disposition",
@@ -107,6 +109,7 @@ def blob_headers(info: BlobInfo, call: Call, *, part: bool = False) -> dict[str,
         **{f"{_METADATA}{name}": text for name, text in info.metadata.items()},
         "Accept-Ranges": "bytes",
         "x-ms-blob-type": "AppendBlob" if info.append else "BlockBlob",
+        **({} if info.append else _TIER),
         "x-ms-creation-time": format_datetime(info.created, usegmt=True),
         "x-ms-lease-state": "available",
         "x-ms-lease-status": "unlocked",

@@ -111,6 +111,8 @@ def _blob(info: BlobInfo, *, metadata: bool) -> str:
         "Cache-Control": content.get("Cache-Control", ""),
         "Content-Disposition": content.get("Content-Disposition", ""),
         "BlobType": "AppendBlob" if info.append else "BlockBlob",
+        # Blobs that are appended to have no tier.
+        **({} if info.append else {"AccessTier": "Hot", "AccessTierInferred": "true"}),
         "LeaseStatus": "unlocked",
         "LeaseState": "available",
         "ServerEncrypted": "true",

@@ -69,7 +69,12 @@ class ServiceError(Exception):
         else:
             headers = {"x-ms-response-type": "error", **self.headers}
             error |= {"details": [], "additionalInfo": self._additional_info(region)}
-        return JSONResponse({"error": error}, status_code=self.status, headers=headers)
+        return JSONResponse(
+            {"error": error},
+            status_code=self.status,
+            headers=headers,
+            media_type="application/json; charset=utf-8",
+        )
 
     def _additional_info(self, region: str) -> list[dict[str, Any]]:
         operation = uuid.uuid4().hex

@@ -100,21 +100,24 @@ def as_texts(given: Mapping[str, Any] | None) -> dict[str, str | None]:
     return {name: value if value is None else str(value) for name, value in (given or {}).items()}
 
 
-def system_data(document: Document, *, modified_by: bool = True) -> dict[str, Any]:
+def system_data(
+    document: Document, *, modified_by: bool = True, by: str = "User"
+) -> dict[str, Any]:
     """Build the `systemData` of a resource.
 
     Args:
         document: the stored document, which knows when it was made and changed.
         modified_by: also say who changed it; data assets do not.
+        by: what kind of principal made it: `User`, or `Application` for what the service made.
     """
     data = {
         "createdAt": timestamp(document.created),
         "createdBy": USER,
-        "createdByType": "User",
+        "createdByType": by,
         "lastModifiedAt": timestamp(document.modified),
     }
     if modified_by:
-        data |= {"lastModifiedBy": USER, "lastModifiedByType": "User"}
+        data |= {"lastModifiedBy": USER, "lastModifiedByType": by}
     return data
 
 

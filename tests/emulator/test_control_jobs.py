@@ -103,7 +103,7 @@ def test_putting_a_job_again_describes_it_and_changes_nothing_else(jobs: Any) ->
         ({"codeId": 5}, 400),
         ({"resources": {"properties": {"IsLocal": {"IsLocal": True}}}}, 400),
         ({"environmentId": "azureml:nothing:1"}, 404),
-        ({"environmentId": "azureml://registries/azureml/environments/x/versions/1"}, 404),
+        ({"environmentId": "azureml://registries/azureml/environments/x/versions/1"}, 400),
         ({"environmentId": "azureml:plain@oldest"}, 404),
         ({"codeId": "azureml:nothing:1"}, 404),
     ],

@@ -6,7 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.emulator.assets import is_listed
-from mlflow_azureml_backend.emulator.field_checks import DESCRIBED, check_fields
+from mlflow_azureml_backend.emulator.field_checks import DESCRIBED, check_fields, invalid
+from mlflow_azureml_backend.emulator.resources import as_texts
 from mlflow_azureml_backend.emulator.routes.management import (
     managed,
     page,
@@ -70,6 +71,14 @@ def _put_container(kind: AssetKind, call: Call) -> Response:
     key, name, sent = call.workspace, call.params["name"], sent_properties(call)
     check_fields(sent, DESCRIBED)
     kept: dict[str, Any] = {field: sent[field] for field in DESCRIBED if field in sent}
+    for field in ("tags", "properties"):
+        if kept.get(field) is not None:
+            kept[field] = as_texts(kept[field])
+    for field in kind.inherited:
+        check_fields(sent, {field: str})
+        if not sent.get(field):
+            raise invalid(f"The {field[0].upper()}{field[1:]} field is required.")
+        kept[field] = sent[field]
     state = call.emulation.state
     created = state.put(kind.container_kind, key.storage_key, name, "", kept)
     is_new = created and not state.list(kind.kind, key.storage_key, name)

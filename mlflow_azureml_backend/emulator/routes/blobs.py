@@ -23,6 +23,7 @@ from mlflow_azureml_backend.emulator.blob_headers import (
     given_metadata,
     state_headers,
 )
+from mlflow_azureml_backend.emulator.blob_view import seen
 from mlflow_azureml_backend.emulator.errors import BlobError
 from mlflow_azureml_backend.emulator.routing import Call, Route
 
@@ -46,7 +47,8 @@ def describe_blob(call: Call) -> Response:
     authorize(call, "r")
     info = existing_blob(call)
     check_read(call.headers, info)
-    return Response(headers={**blob_headers(info, call), "Content-Length": str(info.size)})
+    size = seen(info.size).size
+    return Response(headers={**blob_headers(info, call), "Content-Length": str(size)})
 
 
 def put_blob(call: Call) -> Response:

@@ -127,14 +127,18 @@ def _put(call: Call) -> Response:
         cluster["userAccountCredentials"] = {**account, "adminUserPassword": None}
     body = {
         "location": whole.get("location") or call.emulation.settings.region,
-        "tags": whole.get("tags") or {},
+        "tags": whole.get("tags"),
         "description": sent.get("description"),
         "properties": cluster,
     }
     state = call.emulation.state
-    state.put(_KIND, key.storage_key, name, "", body)
+    created = state.put(_KIND, key.storage_key, name, "", body)
     answer = _rendered(call, key, _found(call, key))
+    answer["tags"] = body["tags"]
     answer["properties"]["provisioningState"] = "Creating"
+    if not created:
+        answer["tags"] = body["tags"] or {}
+        answer["properties"]["resourceId"] = _cluster_behind(key, name)
     answer["properties"]["properties"] |= dict.fromkeys(_NOT_YET)
     answer["properties"]["properties"].pop("userAccountCredentials", None)
     return json_response(answer, 201, _started(call))
@@ -172,6 +176,14 @@ def _operation_status(call: Call) -> Response:
     return json_response({"status": "Succeeded", "percentComplete": 100.0})
 
 
+def _cluster_behind(key: WorkspaceKey, name: str) -> str:
+    """Name the resource behind a cluster, which the service tells when it changes one."""
+    return (
+        f"/subscriptions/{key.subscription_id}/resourceGroups/{key.resource_group}"
+        f"/providers/Microsoft.BatchAI/workspaces/{key.name}/clusters/{name}"
+    )
+
+
 def _scope(call: Call) -> str:
     return f"/subscriptions/{call.params['subscription']}".lower()
 
@@ -194,7 +206,7 @@ def _rendered(call: Call, key: WorkspaceKey, document: Document) -> dict[str, An
     return {
         **answer,
         "location": region,
-        "tags": body["tags"],
+        "tags": body["tags"] or {},
         "properties": {
             "createdOn": timestamp(document.created),
             "modifiedOn": timestamp(document.modified),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlflow_azureml_backend.emulator.assets import AssetKind
 from mlflow_azureml_backend.emulator.errors import ServiceError
-from mlflow_azureml_backend.emulator.field_checks import DESCRIBED, invalid
+from mlflow_azureml_backend.emulator.field_checks import DESCRIBED, Each, invalid
 from mlflow_azureml_backend.emulator.routes.assets import asset_routes
 
 if TYPE_CHECKING:
@@ -77,7 +77,12 @@ def _accept_data(key: WorkspaceKey, sent: Mapping[str, Any]) -> dict[str, Any]:
         raise invalid("The DataUri field is required.")
     if (sent.get("dataType") or "uri_folder") not in _DATA_TYPES:
         raise invalid(f"Data type has to be one of {', '.join(_DATA_TYPES)}.")
-    return {**sent, "dataUri": long_uri(key, uri)}
+    if not isinstance(sent.get("referencedUris") or [], list):
+        raise invalid("The field properties.referencedUris has to be an array.")
+    uri = long_uri(key, uri)
+    if (sent.get("dataType") or "uri_folder") == "uri_folder" and uri.startswith("azureml://"):
+        uri = f"{uri.rstrip('/')}/"
+    return {**sent, "dataUri": uri}
 
 
 def _accept_model(key: WorkspaceKey, sent: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,7 +135,7 @@ DATA: Final = AssetKind(
 MODELS: Final = AssetKind(
     kind="model",
     segment="models",
-    fields={**DESCRIBED, "modelUri": str, "modelType": str, "flavors": dict},
+    fields={**DESCRIBED, "modelUri": str, "modelType": str, "flavors": Each(dict)},
     shape=_MODEL_SHAPE,
     accept=_accept_model,
     missing_version=_model_not_found,

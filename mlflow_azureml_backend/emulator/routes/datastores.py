@@ -180,7 +180,9 @@ def _rendered(key: WorkspaceKey, document: Document) -> dict[str, Any]:
     properties["credentials"] = {
         name: value for name, value in properties["credentials"].items() if name != "secrets"
     }
-    return resource(key, f"datastores/{document.name}", properties, system_data(document))
+    # The service itself made the ones a new workspace has.
+    by = "Application" if document.name in (DEFAULT_STORE, ARTIFACT_STORE) else "User"
+    return resource(key, f"datastores/{document.name}", properties, system_data(document, by=by))
 
 
 ROUTES: Final = (

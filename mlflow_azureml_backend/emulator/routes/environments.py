@@ -60,6 +60,8 @@ def _accept(key: WorkspaceKey, sent: Mapping[str, Any]) -> dict[str, Any]:
     if conda_file := environment.get("condaFile"):
         environment["condaFile"] = json.dumps(_conda(conda_file), default=str)
     if build := environment.get("build"):
+        if not build.get("contextUri"):
+            raise invalid("The ContextUri field is required.")
         environment["build"] = filled(_BUILD, build)
     return environment
 
