@@ -57,11 +57,41 @@ def emulator_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def emulator(emulator_root: Path) -> Iterator[Endpoint]:
+def recorded_traffic() -> dict[Path, Any]:
+    """Hold the recordings of the emulators that tests share."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def official_api(recorded_traffic: dict[Path, Any]) -> Iterator[None]:
+    """Fail a test whose exchanges with an emulator break the service's official OpenAPI."""
+    yield
+    faults = [fault for traffic in recorded_traffic.values() for fault in traffic.faults()]
+    if faults:
+        pytest.fail("The official OpenAPI says otherwise:\n" + "\n".join(faults), pytrace=False)
+
+
+def record_of(root: Path, recorded_traffic: dict[Path, Any]) -> Path:
+    """Name the file that an emulator records its traffic to, which every test then looks at."""
+    from tests.conformance.traffic import Traffic
+
+    file = root.with_name("traffic.jsonl")
+    recorded_traffic[file] = Traffic(file)
+    return file
+
+
+@pytest.fixture(scope="session")
+def emulator(emulator_root: Path, recorded_traffic: dict[Path, Any]) -> Iterator[Endpoint]:
     """Run one emulator for all tests; each test takes a `workspace` of its own."""
     from mlflow_azureml_backend.emulator import lifecycle
 
-    endpoint = lifecycle.start(emulator_root, runtime="host", dwell_seconds=0, idle_seconds=3600)
+    endpoint = lifecycle.start(
+        emulator_root,
+        runtime="host",
+        dwell_seconds=0,
+        idle_seconds=3600,
+        record=record_of(emulator_root, recorded_traffic),
+    )
     try:
         yield endpoint
     finally:
@@ -85,7 +115,7 @@ def workspace(emulator: Endpoint) -> Workspace:
 
 
 @pytest.fixture(scope="session")
-def venv_emulator(tmp_path_factory):
+def venv_emulator(tmp_path_factory, recorded_traffic):
     """Run an emulator that builds environments; the other one runs jobs as they are."""
     if REAL_WORKSPACE:
         yield None
@@ -93,7 +123,8 @@ def venv_emulator(tmp_path_factory):
     from mlflow_azureml_backend.emulator import lifecycle
 
     root = tmp_path_factory.mktemp("venv-emulator") / "root"
-    lifecycle.start(root, runtime="venv", dwell_seconds=0, idle_seconds=3600)
+    record = record_of(root, recorded_traffic)
+    lifecycle.start(root, runtime="venv", dwell_seconds=0, idle_seconds=3600, record=record)
     yield root
     lifecycle.stop(root)
 

@@ -1,0 +1,1 @@
+"""The emulator beside the real service: recordings of its traffic, and its official OpenAPI."""
