@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-slow lint docs clean
+.PHONY: demo test test-slow lint docs matrix clean
 
 demo: $(VENV)/.emulator
 	PATH="$(CURDIR)/$(BIN):$$PATH" mlflow run sample_project --backend azureml --backend-config sample_project/emulator.json -P alpha=0.3
@@ -16,6 +16,9 @@ test-slow: $(VENV)/.test
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+matrix: $(VENV)/.test
+	$(BIN)/python -m tests.injection --write
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict

@@ -69,7 +69,11 @@ class AzureMLProjectBackend(AbstractBackend):
         invocation = _cli_invocation()
         config, options = read_backend_config(backend_config)
         project = read_project(
-            project_uri, version=version, entry_point=entry_point, parameters=params
+            project_uri,
+            version=version,
+            entry_point=entry_point,
+            parameters=params,
+            build_image=options.build_image,
         )
         config = read_config_files(config, project.root)
         ref = locate_workspace(
@@ -85,6 +89,7 @@ class AzureMLProjectBackend(AbstractBackend):
             run_name=invocation.get("run_name"),
             versions=_client_versions(),
             use_project_environment=options.env_manager != "local",
+            docker_args=options.docker_args,
         )
         declared, extra = resolve_parameters(project.entry_point, project.parameters)
 
@@ -171,7 +176,7 @@ def _announce(display: Display, spec: JobSpec, workspace: Workspace) -> None:
     display.note(f"Workspace    {where}")
     display.note(f"Compute      {spec.compute or 'serverless'}")
     environment = spec.environment
-    runs_in = environment.reference or environment.image
+    runs_in = environment.reference or environment.image or "an image built from"
     display.note(f"Environment  {runs_in} with {environment.origin}")
 
 

@@ -63,20 +63,50 @@ EMULATOR = WorkspaceRef(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSpec:
+    """Say which image the service has to build.
+
+    Args:
+        folder: The build context on this machine, or None for one that is only made of `files`.
+        dockerfile: The Dockerfile's path in the folder, or its text where there is no folder.
+        files: Name -> text of each further file.
+    """
+
+    folder: Path | None = None
+    dockerfile: str
+    files: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentSpec:
-    """Say what the job runs in: an existing environment, or an image with a conda file.
+    """Say what the job runs in: an existing environment, an image with a conda file, or a build.
 
     Args:
         reference: `azureml:name:version`, `azureml:name@latest` or a registry URI; alone.
         image: Container image, by tag or digest.
         conda_file: The conda environment file as a mapping, or None to run the image as it is.
+        build: The build context of an image that the service builds; instead of `image`.
         origin: Where it came from, for the user's eyes (`conda.yaml`, `backend config`, …).
     """
 
     reference: str | None = None
     image: str | None = None
     conda_file: Mapping[str, Any] | None = None
+    build: BuildSpec | None = None
     origin: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourcesSpec:
+    """Say what the job's containers get: fields of `resources` in the job YAML.
+
+    Args:
+        shm_size: Size of the shared memory, such as `2g`; None for the service's default.
+        docker_args: Further options of `docker run`, as one text.
+    """
+
+    shm_size: str | None = None
+    docker_args: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +121,7 @@ class JobSpec:
     code: Path
     environment: EnvironmentSpec
     compute: str | None
+    resources: ResourcesSpec = ResourcesSpec()
     experiment_name: str
     display_name: str | None = None
     description: str | None = None

@@ -6,6 +6,7 @@ import click
 
 from mlflow_azureml_backend import __version__
 from mlflow_azureml_backend.cli.emulator import emulator
+from mlflow_azureml_backend.cli.plugin import plugin
 from mlflow_azureml_backend.cli.runs import cancel, logs, status, wait
 
 
@@ -19,5 +20,5 @@ def main() -> None:
     """
 
 
-for command in (logs, status, wait, cancel, emulator):
+for command in (logs, status, wait, cancel, plugin, emulator):
     main.add_command(command)

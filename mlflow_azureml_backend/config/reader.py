@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from mlflow_azureml_backend.config.schema import BackendConfig, EnvironmentConfig, WorkspaceConfig
+from mlflow_azureml_backend.config.schema import (
+    BackendConfig,
+    BuildConfig,
+    EnvironmentConfig,
+    ImageConfig,
+    WorkspaceConfig,
+)
 from mlflow_azureml_backend.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,16 +41,19 @@ _WANTED = {
     "dict_type": "must be an object of key and value",
     "model_type": "must be an object of key and value",
     "missing": "is missing",
+    "literal_error": "must be {expected}",
 }
 
 # The sections a key can be misspelled in, by where pydantic says the mistake is.
 _SECTIONS: dict[str, type[BaseModel]] = {
     "workspace": WorkspaceConfig,
     "environment": EnvironmentConfig,
+    "image": ImageConfig,
+    "build": BuildConfig,
 }
 
 # Keys that take a text or an object.
-_TWO_FORMS = ("workspace", "environment", "conda_file")
+_TWO_FORMS = ("workspace", "environment", "conda_file", "image")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +63,14 @@ class MLflowOptions:
     Args:
         synchronous: From Python: whether MLflow will call `wait()` next.
         env_manager: `local` means: do not run the project's own environment.
+        build_image: Build the project's Dockerfile.
+        docker_args: Arguments for `docker run`: name and value, or True for a flag.
     """
 
     synchronous: bool = True
     env_manager: str | None = None
+    build_image: bool = False
+    docker_args: Mapping[str, str | bool] = field(default_factory=dict)
 
 
 def read_backend_config(raw: Mapping[str, Any]) -> tuple[BackendConfig, MLflowOptions]:
@@ -69,7 +83,7 @@ def read_backend_config(raw: Mapping[str, Any]) -> tuple[BackendConfig, MLflowOp
         ConfigError: The config is not as the schema says; names key, problem and what is allowed.
     """
     own = {key: value for key, value in raw.items() if key not in _MLFLOW_KEYS}
-    problems = list(_refused_options(raw))
+    problems: list[str] = []
     config: BackendConfig | None = None
     try:
         config = BackendConfig.model_validate(own)
@@ -78,21 +92,27 @@ def read_backend_config(raw: Mapping[str, Any]) -> tuple[BackendConfig, MLflowOp
     if problems or config is None:
         raise ConfigError(_message(problems))
     return config, MLflowOptions(
-        synchronous=bool(raw.get("SYNCHRONOUS", True)), env_manager=raw.get("ENV_MANAGER")
+        synchronous=bool(raw.get("SYNCHRONOUS", True)),
+        env_manager=raw.get("ENV_MANAGER"),
+        build_image=bool(raw.get("build_image")),
+        docker_args=MappingProxyType(dict(raw.get("DOCKER_ARGS") or {})),
     )
 
 
-def _refused_options(raw: Mapping[str, Any]) -> Iterable[str]:
-    if raw.get("DOCKER_ARGS"):
-        yield (
-            "--docker-args (-A): a job on Azure ML is not started with `docker run`; leave the "
-            "option out"
-        )
-    if raw.get("build_image"):
-        yield (
-            "--build-image: building the project's image is not supported; push the image to a "
-            "registry and name it in docker_env"
-        )
+def environment_section(raw: Mapping[str, Any], *, where: str) -> EnvironmentConfig:
+    """Validate the content of an environment's YAML file.
+
+    Args:
+        raw: The content.
+        where: The file's path, for messages.
+
+    Raises:
+        ConfigError: It is not as Azure ML's environment YAML is.
+    """
+    try:
+        return BackendConfig.model_validate({"environment": dict(raw)}).environment  # type: ignore[return-value]
+    except ValidationError as error:
+        raise ConfigError(_message(list(_problems(error)), where)) from error
 
 
 def _problems(error: ValidationError) -> Iterable[str]:
@@ -128,15 +148,15 @@ def _shown(value: Any) -> str:
 
 
 def _unknown_key(location: list[str]) -> str:
-    section = _SECTIONS[location[0]] if len(location) > 1 else BackendConfig
+    section = _SECTIONS[location[-2]] if len(location) > 1 else BackendConfig
     allowed = list(section.model_fields)
     near = difflib.get_close_matches(location[-1].lower(), allowed, n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return f"unknown key.{hint} Allowed: {', '.join(allowed)}"
 
 
-def _message(problems: list[str]) -> str:
+def _message(problems: list[str], where: str = "Backend config") -> str:
     if len(problems) == 1:
-        return f"Backend config: {problems[0]}."
+        return f"{where}: {problems[0]}."
     lines = "".join(f"\n  - {problem}." for problem in problems)
-    return f"Backend config: {len(problems)} problems:{lines}"
+    return f"{where}: {len(problems)} problems:{lines}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -15,7 +15,9 @@ from pydantic import (
     StrictStr,
     StringConstraints,
     Tag,
+    model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 Text = Annotated[StrictStr, StringConstraints(min_length=1)]
 
@@ -53,14 +55,50 @@ class WorkspaceConfig(_Section):
     workspace_name: Text
 
 
+class BuildConfig(_Section):
+    """A Docker build context, in the words of Azure ML's environment YAML."""
+
+    path: Text = Field(description="Folder, relative to the project.")
+    dockerfile_path: Text = Field(default="Dockerfile", description="Relative to that folder.")
+
+
 class EnvironmentConfig(_Section):
     """An environment said inline, in the words of Azure ML's environment YAML."""
 
-    image: Text = Field(description="Container image, for instance of mcr.microsoft.com.")
+    image: Text | None = Field(
+        default=None, description="Container image, for instance of mcr.microsoft.com."
+    )
     conda_file: (
         Annotated[Annotated[dict[str, Any], OBJECT] | Annotated[Text, TEXT], TEXT_OR_OBJECT] | None
     ) = Field(
         default=None, description="Conda file: a path relative to the project, or its content."
+    )
+    build: BuildConfig | None = Field(
+        default=None, description="Docker build context that the service builds; without image."
+    )
+
+    @model_validator(mode="after")
+    def _image_or_build(self) -> EnvironmentConfig:
+        if (self.image is None) == (self.build is None):
+            raise PydanticCustomError("image_or_build", "must have either image or build")
+        if self.build is not None and self.conda_file is not None:
+            raise PydanticCustomError(
+                "image_or_build", "cannot have both build and conda_file: the Dockerfile installs"
+            )
+        return self
+
+
+class ImageConfig(_Section):
+    """How the image comes about in which the project's environment is built."""
+
+    base: Text | None = Field(
+        default=None,
+        description="Image that the project's conda file is built on; default: Azure ML's own.",
+    )
+    gpu: StrictBool | None = Field(
+        default=None,
+        description="Whether the default base image has CUDA; default: when the environment "
+        "names packages that need it.",
     )
 
 
@@ -87,8 +125,20 @@ class BackendConfig(_Section):
         | None
     ) = Field(
         default=None,
-        description="Runs instead of the project's own environment: 'azureml:name:version' or "
-        "'azureml:name@latest', or {image, conda_file}.",
+        description="Runs instead of the project's own environment: 'azureml:name:version', "
+        "'azureml:name@latest', 'azureml://registries/…', the path of an environment's YAML file, "
+        "or {image, conda_file, build}.",
+    )
+    image: (
+        Annotated[Annotated[ImageConfig, OBJECT] | Annotated[Text, TEXT], TEXT_OR_OBJECT] | None
+    ) = Field(
+        default=None,
+        description="Base image for the project's environment, or {base, gpu}.",
+    )
+    inject: Literal["environment", "command", "never"] | None = Field(
+        default=None,
+        description="How azureml-mlflow gets into the job: into its environment (default for the "
+        "project's own), by the command when the job starts, or never (default for `environment`).",
     )
     environment_variables: dict[Text, ScalarText] = Field(
         default_factory=dict, description="Variables set in the job's process."

@@ -4,28 +4,59 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mlflow_azureml_backend.config.schema import BackendConfig, EnvironmentConfig
-from mlflow_azureml_backend.project.environment_files import read_conda_file
+from mlflow_azureml_backend.config import environment_section
+from mlflow_azureml_backend.errors import EnvironmentSpecError
+from mlflow_azureml_backend.project.environment_files import read_conda_file, read_yaml_mapping
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mlflow_azureml_backend.config.schema import BackendConfig, EnvironmentConfig
+
+# What names and describes an environment in its file, and says nothing of what is in it.
+_DESCRIPTION = ("$schema", "name", "version", "description", "tags", "os_type")
+
 
 def read_config_files(config: BackendConfig, root: Path) -> BackendConfig:
-    """Replace the conda file named in the config's `environment` by its content.
+    """Replace the files named in the config's `environment` by their content.
 
     Args:
         config: The backend config.
         root: The project's folder.
 
     Raises:
-        EnvironmentSpecError: The file is missing or no conda environment.
+        ConfigError: An environment's YAML file is not as its schema says.
+        EnvironmentSpecError: A file is missing, or is no conda environment.
     """
-    environment = config.environment
-    if not isinstance(environment, EnvironmentConfig) or not isinstance(
-        environment.conda_file, str
-    ):
+    environment, base = config.environment, root
+    if environment is None:
         return config
-    conda = dict(read_conda_file(root / environment.conda_file, root))
-    read = environment.model_copy(update={"conda_file": conda})
-    return config.model_copy(update={"environment": read})
+    if isinstance(environment, str):
+        if environment.startswith("azureml:") or not environment.endswith((".yml", ".yaml")):
+            return config
+        file = root / environment
+        content = read_yaml_mapping(file)
+        environment = environment_section(
+            {key: value for key, value in content.items() if key not in _DESCRIPTION},
+            where=str(file),
+        )
+        base = file.parent
+    read = _with_content(environment, base, root)
+    return config if read is config.environment else config.model_copy(update={"environment": read})
+
+
+def _with_content(environment: EnvironmentConfig, base: Path, root: Path) -> EnvironmentConfig:
+    if isinstance(environment.conda_file, str):
+        conda = dict(read_conda_file(base / environment.conda_file, root))
+        return environment.model_copy(update={"conda_file": conda})
+    if environment.build is not None:
+        folder = (base / environment.build.path).resolve()
+        dockerfile = folder / environment.build.dockerfile_path
+        if not dockerfile.is_file():
+            raise EnvironmentSpecError(
+                f"Backend config: environment.build: there is no {dockerfile}. `path` is the "
+                "folder of the build context and `dockerfile_path` the Dockerfile in it."
+            )
+        build = environment.build.model_copy(update={"path": str(folder)})
+        return environment.model_copy(update={"build": build})
+    return environment

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 _REQUIREMENTS_FILE = "requirements.txt"
+_DOCKERFILE = "Dockerfile"
 
 # As pip reads a line of a requirements file: a comment, and the option that names another file.
 _COMMENT = re.compile(r"(^|\s+)#.*$")
@@ -24,22 +25,27 @@ _INCLUDE = re.compile(r"(?:-r\s*|--requirement(?:\s+|\s*=\s*))(?P<file>\S.*)")
 _VERSION = re.compile(r"\d+(\.\d+)*")
 
 
-def read_environment(root: Path, project: Any, *, environ: Mapping[str, str]) -> ProjectEnvironment:
+def read_environment(
+    root: Path, project: Any, *, environ: Mapping[str, str], build_image: bool = False
+) -> ProjectEnvironment:
     """Read the project's environment.
 
     Args:
         root: The project's folder.
         project: MLflow's `Project`, which has already chosen the kind and the file.
         environ: Where docker_env's copied variables come from.
+        build_image: The user wants an image built from the project's Dockerfile.
 
     Raises:
         EnvironmentSpecError: A file is missing, is not YAML or is not what its kind asks for.
     """
+    if build_image:
+        return _dockerfile(root, project, environ)
     if project.docker_env:
         return _docker(project.docker_env, environ)
     if project.env_config_path:
         path = Path(project.env_config_path)
-        content = _yaml_mapping(path)
+        content = read_yaml_mapping(path)
         file = path.resolve().relative_to(root).as_posix() if _inside(path, root) else str(path)
         if project.env_type == env_type.CONDA:
             conda = read_conda_content(content, path, root)
@@ -65,7 +71,7 @@ def read_conda_file(path: Path, root: Path) -> Mapping[str, Any]:
     Raises:
         EnvironmentSpecError: The file is missing, not YAML, or not a conda environment.
     """
-    return read_conda_content(_yaml_mapping(path), path, root)
+    return read_conda_content(read_yaml_mapping(path), path, root)
 
 
 def read_conda_content(content: Any, path: Path, root: Path) -> Mapping[str, Any]:
@@ -111,6 +117,18 @@ def _python(content: Any, path: Path, root: Path, file: str) -> ProjectEnvironme
         file=file,
         python=None if python is None else str(python),
         requirements=tuple(_inlined(lines, path.parent, root)),
+    )
+
+
+def _dockerfile(root: Path, project: Any, environ: Mapping[str, str]) -> ProjectEnvironment:
+    if not (root / _DOCKERFILE).is_file():
+        raise EnvironmentSpecError(
+            f"--build-image: there is no {_DOCKERFILE} in {root}. Azure ML builds the image from "
+            "the project's Dockerfile; add one, or leave the option out."
+        )
+    variables = _docker(project.docker_env, environ).variables if project.docker_env else ()
+    return ProjectEnvironment(
+        kind=EnvironmentKind.DOCKERFILE, file=_DOCKERFILE, context=root, variables=variables
     )
 
 
@@ -163,7 +181,12 @@ def _inlined(
         yield from _inlined(joined.splitlines(), path.parent, root, (*seen, path))
 
 
-def _yaml_mapping(path: Path) -> Any:
+def read_yaml_mapping(path: Path) -> Any:
+    """Read a YAML file that holds a mapping.
+
+    Raises:
+        EnvironmentSpecError: It cannot be read, is not YAML, or holds something else.
+    """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -44,6 +44,7 @@ def read_project(
     entry_point: str,
     parameters: Mapping[str, Any] | None,
     environ: Mapping[str, str] | None = None,
+    build_image: bool = False,
 ) -> ProjectSpec:
     """Fetch and read a project, and check that the entry point can be run with these values.
 
@@ -53,6 +54,7 @@ def read_project(
         entry_point: Name of an entry point, or path of a `.py` or `.sh` file in the project.
         parameters: The user's values.
         environ: Where docker_env's copied variables come from; default: this process.
+        build_image: The user wants an image built from the project's Dockerfile.
 
     Raises:
         ProjectError: Nothing could be fetched, or the MLproject, the files that it names, the
@@ -76,7 +78,10 @@ def read_project(
         entry_point=entry,
         parameters=MappingProxyType(values),
         environment=read_environment(
-            root, project, environ=os.environ if environ is None else environ
+            root,
+            project,
+            environ=os.environ if environ is None else environ,
+            build_image=build_image,
         ),
         git=git_source(root),
     )

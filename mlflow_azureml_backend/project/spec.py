@@ -40,6 +40,7 @@ class EnvironmentKind(str, Enum):
     CONDA = "conda_env"
     PYTHON = "python_env"
     DOCKER = "docker_env"
+    DOCKERFILE = "Dockerfile"
     REQUIREMENTS = "requirements.txt"
     NONE = "none"
 
@@ -54,7 +55,8 @@ class ProjectEnvironment:
         python: Python version such as `3.10` (kind PYTHON), or None for the client's.
         requirements: pip requirement lines (kinds PYTHON and REQUIREMENTS).
         image: Container image (kind DOCKER).
-        variables: Environment variables that docker_env defines or copies (kind DOCKER).
+        context: Folder of the Docker build context (kind DOCKERFILE).
+        variables: Environment variables that docker_env defines or copies.
     """
 
     kind: EnvironmentKind
@@ -63,6 +65,7 @@ class ProjectEnvironment:
     python: str | None = None
     requirements: tuple[str, ...] = ()
     image: str | None = None
+    context: Path | None = None
     variables: tuple[tuple[str, str], ...] = ()
 
 

@@ -3,92 +3,182 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mlflow_azureml_backend.config.schema import EnvironmentConfig
+from packaging.version import Version
+
+from mlflow_azureml_backend.config.schema import EnvironmentConfig, ImageConfig
 from mlflow_azureml_backend.errors import ConfigError
-from mlflow_azureml_backend.job import EnvironmentSpec
+from mlflow_azureml_backend.job import BuildSpec, EnvironmentSpec
 from mlflow_azureml_backend.project import EnvironmentKind, ProjectEnvironment
+from mlflow_azureml_backend.translate.base_image import base_image
 from mlflow_azureml_backend.translate.conda_spec import as_requirement, package_of
-from mlflow_azureml_backend.translate.injection import injected_requirements
+from mlflow_azureml_backend.translate.injection import Injection, plan_injection
+from mlflow_azureml_backend.translate.plugin_install import derived_image
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-# Azure ML's own base image for CPU training, the one its samples build conda files on.
-DEFAULT_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
+    from mlflow_azureml_backend.config import BackendConfig
+    from mlflow_azureml_backend.translate.plugin_releases import PluginRelease, PluginReleases
 
 _REFERENCE = re.compile(r"^azureml:(//registries/.+|[^/:@]+(:[^/:@]+|@[^/:@]+))$")
 
 
-def environment_from_config(wanted: EnvironmentConfig | str) -> EnvironmentSpec:
-    """Read the backend config's `environment`, which runs as it is: nothing is injected.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientVersions:
+    """What this machine runs, for projects that leave it open.
 
     Args:
-        wanted: A reference or an inline environment whose conda file has been read.
+        python: `major.minor`.
+        mlflow: MLflow's version.
+    """
+
+    python: str
+    mlflow: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedEnvironment:
+    """Hold an environment and what must happen in it before the job's command runs.
+
+    Args:
+        spec: the environment.
+        at_start: the plugin to install when the job starts, or None.
+    """
+
+    spec: EnvironmentSpec
+    at_start: PluginRelease | None = None
+
+
+def plan_environment(
+    project: ProjectEnvironment,
+    config: BackendConfig,
+    *,
+    versions: ClientVersions,
+    releases: PluginReleases,
+) -> PlannedEnvironment:
+    """Choose the environment, and add `azureml-mlflow` to it.
+
+    An environment that the config names runs as it is, unless `inject` says otherwise.
+
+    Args:
+        project: The project's environment, files read.
+        config: The backend config, files read.
+        versions: This machine's Python and MLflow.
+        releases: The releases of the plugin.
+
+    Raises:
+        ConfigError: The config's environment is no environment.
+        EnvironmentSpecError: It asks for what a job cannot have.
+    """
+    inject = config.inject
+    if config.environment is None:
+        spec = _of_project(project, config.image, versions)
+        inject = inject or "environment"
+    else:
+        spec = environment_from_config(config.environment)
+        inject = inject or "never"
+    if inject == "never":
+        return PlannedEnvironment(spec=spec)
+    if inject == "command":
+        return PlannedEnvironment(spec=spec, at_start=releases.releases[0])
+    if spec.conda_file is not None:
+        conda, injection = _with_plugin(spec.conda_file, versions, releases)
+        return PlannedEnvironment(spec=replace(spec, conda_file=conda), at_start=injection.at_start)
+    if spec.image is not None:
+        build = derived_image(
+            spec.image, releases.releases[0], mlflow=client_mlflow(versions, releases)
+        )
+        return PlannedEnvironment(spec=replace(spec, image=None, build=build))
+    # What an existing environment or a Dockerfile makes cannot be known or changed here.
+    return PlannedEnvironment(spec=spec, at_start=releases.releases[0])
+
+
+def environment_from_config(wanted: EnvironmentConfig | str) -> EnvironmentSpec:
+    """Read the backend config's `environment`.
+
+    Args:
+        wanted: A reference, or an inline environment whose files have been read.
 
     Raises:
         ConfigError: The text is no reference to an environment.
     """
+    origin = "backend config"
     if isinstance(wanted, EnvironmentConfig):
+        if wanted.build is not None:
+            build = BuildSpec(
+                folder=Path(wanted.build.path), dockerfile=wanted.build.dockerfile_path
+            )
+            return EnvironmentSpec(build=build, origin=origin)
         conda = wanted.conda_file if isinstance(wanted.conda_file, dict) else None
-        return EnvironmentSpec(image=wanted.image, conda_file=conda, origin="backend config")
+        return EnvironmentSpec(image=wanted.image, conda_file=conda, origin=origin)
     if not _REFERENCE.match(wanted):
         raise ConfigError(
             f"Backend config: environment: {wanted!r} is no environment; write "
-            "'azureml:NAME:VERSION', 'azureml:NAME@latest', 'azureml://registries/…' or "
-            '{"image": …, "conda_file": …}.'
+            "'azureml:NAME:VERSION', 'azureml:NAME@latest', 'azureml://registries/…', the path of "
+            'an environment\'s YAML file, or {"image": …, "conda_file": …, "build": …}.'
         )
-    return EnvironmentSpec(reference=wanted, origin="backend config")
+    return EnvironmentSpec(reference=wanted, origin=origin)
 
 
-def environment_from_project(
-    environment: ProjectEnvironment, *, client_python: str, client_mlflow: str
+def client_mlflow(versions: ClientVersions, releases: PluginReleases) -> str:
+    """Give the MLflow, as a pip requirement, for an image that has none."""
+    return f"mlflow-skinny=={min(Version(versions.mlflow), releases.newest_mlflow)}"
+
+
+def _of_project(
+    environment: ProjectEnvironment, image: ImageConfig | str | None, versions: ClientVersions
 ) -> EnvironmentSpec:
-    """Turn the project's environment into an image and a conda file, `azureml-mlflow` added.
-
-    Args:
-        environment: The project's environment, files read.
-        client_python: `major.minor` of this machine's Python, where the project names none.
-        client_mlflow: MLflow's version on this machine, where the project names none.
-
-    Raises:
-        EnvironmentSpecError: It asks for what a job cannot have.
-    """
     if environment.kind is EnvironmentKind.DOCKER:
-        # The image is the user's: it must hold azureml-mlflow itself to log to the workspace.
         return EnvironmentSpec(image=environment.image, origin="docker_env")
+    if environment.kind is EnvironmentKind.DOCKERFILE:
+        build = BuildSpec(folder=environment.context, dockerfile=environment.file or "Dockerfile")
+        return EnvironmentSpec(build=build, origin="Dockerfile")
+    conda: Mapping[str, Any]
     if environment.kind is EnvironmentKind.CONDA:
-        conda = _with_injection(environment.conda or {}, client_mlflow)
+        conda = environment.conda or {}
     else:
-        python = environment.python or client_python
-        added = injected_requirements(
-            [f"python=={python}.*", *environment.requirements], client_mlflow=client_mlflow
-        )
+        python = environment.python or versions.python
+        pip = [{"pip": list(environment.requirements)}] if environment.requirements else []
         conda = {
             "channels": ["conda-forge"],
-            "dependencies": [
-                f"python={python}",
-                "pip",
-                {"pip": [*environment.requirements, *added]},
-            ],
+            "dependencies": [f"python={python}", "pip", *pip],
         }
-    origin = environment.file or f"no environment file: Python {client_python} and MLflow as here"
-    return EnvironmentSpec(image=DEFAULT_IMAGE, conda_file=conda, origin=origin)
-
-
-def _with_injection(conda: Mapping[str, Any], client_mlflow: str) -> dict[str, Any]:
-    dependencies = list(conda.get("dependencies", []))
-    specs = [item for item in dependencies if isinstance(item, str)]
-    pip_lines = [line for item in dependencies if isinstance(item, dict) for line in item["pip"]]
-    added = injected_requirements(
-        [*map(as_requirement, specs), *pip_lines], client_mlflow=client_mlflow
+    wanted = ImageConfig(base=image) if isinstance(image, str) else image or ImageConfig()
+    specs, lines = _parts(conda)
+    return EnvironmentSpec(
+        image=wanted.base or base_image([*specs, *lines], gpu=wanted.gpu),
+        conda_file=conda,
+        origin=environment.file
+        or f"no environment file: Python {versions.python} and MLflow as here",
     )
-    if not added:
-        return dict(conda)
-    if "pip" not in map(package_of, specs):
-        dependencies.append("pip")
-    sections = [item for item in dependencies if isinstance(item, dict)]
-    dependencies = [item for item in dependencies if not isinstance(item, dict)]
-    merged = [line for section in sections for line in section["pip"]]
-    return {**conda, "dependencies": [*dependencies, {"pip": [*merged, *added]}]}
+
+
+def _with_plugin(
+    conda: Mapping[str, Any], versions: ClientVersions, releases: PluginReleases
+) -> tuple[Mapping[str, Any], Injection]:
+    specs, lines = _parts(conda)
+    injection = plan_injection(
+        [*map(as_requirement, specs), *lines], client_mlflow=versions.mlflow, releases=releases
+    )
+    if not injection.requirements:
+        return conda, injection
+    # pip knows the plugin's bounds. Conda's solver does not: it would pick the newest, and pip
+    # then replace half of it.
+    named = [package_of(spec) for spec in specs]
+    bounds = [bound for bound in injection.bounds if package_of(bound) in named]
+    if "pip" not in named:
+        bounds.append("pip")
+    pip = {"pip": [*lines, *injection.requirements]}
+    return {**conda, "dependencies": [*specs, *bounds, pip]}, injection
+
+
+def _parts(conda: Mapping[str, Any]) -> tuple[Sequence[str], Sequence[str]]:
+    """Give a conda file's own dependencies and its pip lines."""
+    dependencies = conda.get("dependencies", [])
+    specs = [item for item in dependencies if isinstance(item, str)]
+    lines = [line for item in dependencies if isinstance(item, dict) for line in item["pip"]]
+    return specs, lines

@@ -1,69 +1,199 @@
 """What must be added to an environment so that the job can log to the workspace.
 
 `azureml-mlflow` is the plugin by which MLflow understands the `azureml://` tracking URI that the
-service sets in every job.
+service sets in every job. It has to join the MLflow that the project asks for, and never replace
+it.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from mlflow_azureml_backend.errors import EnvironmentSpecError
+from mlflow_azureml_backend.translate.plugin_releases import PLUGIN
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from packaging.specifiers import Specifier, SpecifierSet
+    from packaging.specifiers import Specifier
 
-PLUGIN = "azureml-mlflow"
-PLUGIN_VERSION = "1.62.0.post6"
-
-# azureml-mlflow 1.62.0.post6 declares mlflow-skinny<=3.15.0, python>=3.8.
-NEWEST_MLFLOW = Version("3.15.0")
-OLDEST_PYTHON = Version("3.8")
+    from mlflow_azureml_backend.translate.plugin_releases import PluginRelease, PluginReleases
 
 # Before 2.15 mlflow did not depend on mlflow-skinny: the plugin's dependency would then install a
 # newer mlflow-skinny over the same `mlflow/` folder.
 _FIRST_ON_SKINNY = Version("2.15.0")
 
 _MLFLOW_PACKAGES = ("mlflow", "mlflow-skinny")
+_STORAGE = "azure-storage-blob"
+_MINORS = range(6, 20)
+_PATCHES = range(40)
 
 
-def injected_requirements(requirements: Sequence[str], *, client_mlflow: str) -> list[str]:
-    """List the pip requirements to add to an environment.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Injection:
+    """Say what joins an environment.
+
+    Args:
+        requirements: pip requirements to add.
+        bounds: packages the environment names, as pip requirements with a newest version: a
+            solver that does not know of the plugin's bounds must be told.
+        at_start: the plugin to install without its dependencies when the job starts; None where it
+            is among the requirements, or there already.
+    """
+
+    requirements: tuple[str, ...] = ()
+    bounds: tuple[str, ...] = ()
+    at_start: PluginRelease | None = None
+
+
+def plan_injection(
+    requirements: Sequence[str], *, client_mlflow: str, releases: PluginReleases
+) -> Injection:
+    """Choose the plugin that works with the MLflow and the Python of an environment.
 
     Args:
         requirements: What the environment asks for, `python` included, as pip requirement lines.
         client_mlflow: Version of MLflow on this machine, for a project that names no MLflow.
+        releases: The releases of the plugin.
 
     Raises:
-        EnvironmentSpecError: The project pins a Python or an MLflow that the plugin cannot join.
+        EnvironmentSpecError: The project pins what no release of the plugin can join.
     """
     wanted = _by_name(requirements)
+    mlflow = [name for name in _MLFLOW_PACKAGES if name in wanted]
+    usable = _usable(wanted.get("python"), releases)
     if PLUGIN in wanted:
-        return []
-    python = wanted.get("python")
-    if python is not None and _is_older(python):
+        _check_named(wanted, mlflow, releases)
+        return Injection()
+    # pip then asks for the hashes of all, also of what is added: that must not be in the same list.
+    hashed = any("--hash" in line for line in requirements)
+    if not mlflow and hashed:
+        return Injection(at_start=usable[0])
+    if not mlflow:
+        return Injection(requirements=_with_clients_mlflow(client_mlflow, usable[0], releases))
+    versions = _allowed(wanted, mlflow, releases)
+    for release in usable:
+        if not versions or any(_fits(version, release) for version in versions):
+            _check_storage(wanted, release)
+            if hashed:
+                return Injection(at_start=release)
+            return Injection(
+                requirements=(*_skinny(wanted), f"{PLUGIN}=={release.version}"),
+                bounds=_bounds(mlflow, versions, release, releases),
+            )
+    # It asks for an MLflow that the newest plugin does not promise to work with, and does: only its
+    # bound is in the way, so it is installed without looking at that.
+    newest = usable[0]
+    _check_storage(wanted, newest)
+    beside = [text for text in newest.requirements if Requirement(text).name not in wanted]
+    return Injection(requirements=() if hashed else tuple(beside), at_start=newest)
+
+
+def _usable(python: SpecifierSet | None, releases: PluginReleases) -> list[PluginRelease]:
+    """Give the releases that can be installed in a Python that is asked for, newest first."""
+    asked = python if python is not None else SpecifierSet()
+    versions = [
+        version
+        for version in (f"3.{minor}.{patch}" for minor in _MINORS for patch in _PATCHES)
+        if version in asked
+    ]
+    found = [
+        release
+        for release in releases.releases
+        if any(version in release.python for version in versions)
+    ]
+    if not found:
         raise EnvironmentSpecError(
-            f"The environment asks for python{python}, and {PLUGIN} {PLUGIN_VERSION}, by which a "
-            f"job logs to the workspace, needs {OLDEST_PYTHON} or newer. Raise it, or name "
-            f"{PLUGIN} in the environment yourself."
+            f"The environment asks for python{python}, and {PLUGIN}, by which a job logs to the "
+            f"workspace, needs python{releases.releases[-1].python} (its newest release "
+            f"{releases.releases[0].version}: python{releases.releases[0].python}). Ask for "
+            "another Python in the project's environment."
         )
-    named = [name for name in _MLFLOW_PACKAGES if name in wanted]
-    for name in named:
-        _check_reachable(name, wanted[name])
-    plugin = f"{PLUGIN}=={PLUGIN_VERSION}"
-    if not named:
-        newest = min(Version(client_mlflow), NEWEST_MLFLOW)
-        beside = [f"mlflow-skinny=={newest}"] if newest < _FIRST_ON_SKINNY else []
-        return [f"mlflow=={newest}", *beside, plugin]
-    if "mlflow-skinny" not in wanted and _ends_before_skinny(wanted["mlflow"]):
-        return [f"mlflow-skinny{wanted['mlflow']}", plugin]
-    return [plugin]
+    return found
+
+
+def _with_clients_mlflow(
+    client_mlflow: str, plugin: PluginRelease, releases: PluginReleases
+) -> tuple[str, ...]:
+    fitting = max(version for version in releases.mlflow if _fits(version, plugin))
+    version = min(Version(client_mlflow), fitting)
+    beside = [f"mlflow-skinny=={version}"] if version < _FIRST_ON_SKINNY else []
+    return (f"mlflow=={version}", *beside, f"{PLUGIN}=={plugin.version}")
+
+
+def _allowed(
+    wanted: Mapping[str, SpecifierSet], mlflow: Iterable[str], releases: PluginReleases
+) -> list[Version]:
+    """Give the versions of MLflow that are asked for; one that is newer than the table too."""
+    asked = SpecifierSet()
+    for name in mlflow:
+        asked &= wanted[name]
+    found = [version for version in releases.mlflow if asked.contains(version, prereleases=True)]
+    newer = [_version(part) for part in asked if part.operator in {"==", ">=", ">", "~="}]
+    return found or newer
+
+
+def _fits(version: Version, release: PluginRelease) -> bool:
+    return release.mlflow.contains(version, prereleases=True)
+
+
+def _bounds(
+    mlflow: Iterable[str],
+    versions: Iterable[Version],
+    plugin: PluginRelease,
+    releases: PluginReleases,
+) -> tuple[str, ...]:
+    if all(_fits(version, plugin) for version in versions):  # also when there are none
+        return ()
+    newest = max(version for version in releases.mlflow if _fits(version, plugin))
+    return tuple(f"{name}<={newest}" for name in mlflow)
+
+
+def _skinny(wanted: Mapping[str, SpecifierSet]) -> list[str]:
+    """Name mlflow-skinny where every MLflow asked for is one that does not depend on it."""
+    if "mlflow-skinny" in wanted:
+        return []
+    mlflow = wanted["mlflow"]
+    ends_before = not mlflow.contains(_FIRST_ON_SKINNY) and any(
+        part.operator in {"<", "<=", "==", "~="} and _version(part) <= _FIRST_ON_SKINNY
+        for part in mlflow
+    )
+    return [f"mlflow-skinny{mlflow}"] if ends_before else []
+
+
+def _check_named(
+    wanted: Mapping[str, SpecifierSet], mlflow: Sequence[str], releases: PluginReleases
+) -> None:
+    """Check a plugin that the project names itself."""
+    named = [release for release in releases.releases if release.version in wanted[PLUGIN]]
+    if not named or not mlflow:  # unknown to the table, or whatever MLflow fits
+        return
+    versions = _allowed(wanted, mlflow, releases)
+    if versions and not any(_fits(version, each) for version in versions for each in named):
+        asked = ", ".join(f"{name}{wanted[name]}" for name in mlflow)
+        raise EnvironmentSpecError(
+            f"The environment asks for {asked} and {PLUGIN}{wanted[PLUGIN]}, which do not work "
+            f"together: {PLUGIN} {named[0].version} works with mlflow{named[0].mlflow}. Remove "
+            f"{PLUGIN} from the environment to get the one that fits, or change the pins."
+        )
+
+
+def _check_storage(wanted: Mapping[str, SpecifierSet], plugin: PluginRelease) -> None:
+    taken = plugin.requirement_for(_STORAGE)
+    newest = SpecifierSet(",".join(str(part) for part in taken if part.operator in {"<", "<="}))
+    for part in wanted.get(_STORAGE, SpecifierSet()):
+        if part.operator in {"==", ">=", ">", "~="} and not newest.contains(_version(part)):
+            raise EnvironmentSpecError(
+                f"The environment asks for {_STORAGE}{part}, and {PLUGIN} {plugin.version}, by "
+                f"which a job logs to the workspace, takes {_STORAGE}{taken}. Change that pin in "
+                "the project's environment."
+            )
 
 
 def _by_name(lines: Sequence[str]) -> dict[str, SpecifierSet]:
@@ -77,39 +207,6 @@ def _by_name(lines: Sequence[str]) -> dict[str, SpecifierSet]:
             continue
         found[canonicalize_name(requirement.name)] = requirement.specifier
     return found
-
-
-def _is_older(python: SpecifierSet) -> bool:
-    """Tell whether no Python that the plugin needs is asked for."""
-    for part in python:
-        release = _version(part).release[: -1 if part.operator == "~=" else None]
-        if part.operator == "<" and release <= OLDEST_PYTHON.release:
-            return True
-        # `3` or `3.*` say less than `3.8` does: compare what is said.
-        prefix = part.operator in {"==", "<=", "~="}
-        if prefix and release < OLDEST_PYTHON.release[: len(release)]:
-            return True
-    return False
-
-
-def _ends_before_skinny(mlflow: SpecifierSet) -> bool:
-    """Tell whether every MLflow asked for is one that does not depend on mlflow-skinny."""
-    return not mlflow.contains(_FIRST_ON_SKINNY) and any(
-        part.operator in {"<", "<=", "==", "~="} and _version(part) <= _FIRST_ON_SKINNY
-        for part in mlflow
-    )
-
-
-def _check_reachable(name: str, specifier: SpecifierSet) -> None:
-    for part in specifier:
-        version = _version(part)
-        beyond = version > NEWEST_MLFLOW or (part.operator == ">" and version == NEWEST_MLFLOW)
-        if part.operator in {"==", ">=", ">", "~="} and beyond:
-            raise EnvironmentSpecError(
-                f"The environment asks for {name}{part}, and {PLUGIN} {PLUGIN_VERSION}, by which a "
-                f"job logs to the workspace, works with mlflow up to {NEWEST_MLFLOW}. Pin "
-                f"{name}<={NEWEST_MLFLOW} in the project's environment."
-            )
 
 
 def _version(part: Specifier) -> Version:

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from mlflow_azureml_backend.job import JobSpec
+from mlflow_azureml_backend.job import EMPTY, JobSpec
 from mlflow_azureml_backend.project import EnvironmentKind, ProjectEnvironment
 from mlflow_azureml_backend.translate.command import render_command
-from mlflow_azureml_backend.translate.environment import (
-    environment_from_config,
-    environment_from_project,
-)
+from mlflow_azureml_backend.translate.docker_arguments import resources_from_docker_args
+from mlflow_azureml_backend.translate.environment import client_mlflow, plan_environment
+from mlflow_azureml_backend.translate.plugin_install import with_plugin_at_start
+from mlflow_azureml_backend.translate.plugin_releases import packaged_releases
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mlflow_azureml_backend.config import BackendConfig
-    from mlflow_azureml_backend.job import EnvironmentSpec
     from mlflow_azureml_backend.project import GitSource, ProjectSpec
+    from mlflow_azureml_backend.translate.environment import ClientVersions
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientVersions:
-    """What this machine runs, for projects that leave it open.
-
-    Args:
-        python: `major.minor`.
-        mlflow: MLflow's version.
-    """
-
-    python: str
-    mlflow: str
+_NO_ENVIRONMENT = ProjectEnvironment(kind=EnvironmentKind.NONE)
 
 
 def translate(
@@ -41,6 +31,7 @@ def translate(
     run_name: str | None,
     versions: ClientVersions,
     use_project_environment: bool = True,
+    docker_args: Mapping[str, str | bool] = EMPTY,
 ) -> JobSpec:
     """Say what Azure ML will get for one run.
 
@@ -51,17 +42,27 @@ def translate(
         run_name: The name given with `--run-name`; the config's `display_name` goes first.
         versions: This machine's Python and MLflow.
         use_project_environment: False for MLflow's `--env-manager local`.
+        docker_args: MLflow's `--docker-args`: name and value, or True for a flag.
 
     Raises:
         ProjectError: A value does not fit its parameter.
         EnvironmentSpecError: The environment cannot work.
         ConfigError: The config's environment is no environment.
     """
+    releases = packaged_releases()
+    own = project.environment if use_project_environment else _NO_ENVIRONMENT
+    environment = plan_environment(own, config, versions=versions, releases=releases)
+    command = render_command(project.entry_point, project.parameters)
+    if environment.at_start is not None:
+        command = with_plugin_at_start(
+            command, environment.at_start, mlflow=client_mlflow(versions, releases)
+        )
     return JobSpec(
-        command=render_command(project.entry_point, project.parameters),
+        command=command,
         code=project.root,
-        environment=_environment(project, config, versions, own=use_project_environment),
+        environment=environment.spec,
         compute=config.compute,
+        resources=resources_from_docker_args(docker_args),
         experiment_name=config.experiment_name or experiment_name,
         display_name=config.display_name or run_name,
         description=config.description,
@@ -70,18 +71,6 @@ def translate(
         ),
         tags=MappingProxyType(dict(config.tags)),
         properties=MappingProxyType(_lineage(project.git)),
-    )
-
-
-def _environment(
-    project: ProjectSpec, config: BackendConfig, versions: ClientVersions, *, own: bool
-) -> EnvironmentSpec:
-    if config.environment is not None:
-        return environment_from_config(config.environment)
-    return environment_from_project(
-        project.environment if own else ProjectEnvironment(kind=EnvironmentKind.NONE),
-        client_python=versions.python,
-        client_mlflow=versions.mlflow,
     )
 
 

@@ -34,7 +34,9 @@ def test_every_key_is_read():
     raw = {
         "workspace": INLINE,
         "compute": "cpu",
-        "environment": {"image": "i", "conda_file": {"dependencies": []}},
+        "environment": {"image": "i", "conda_file": {"dependencies": []}, "build": None},
+        "image": {"base": "b", "gpu": True},
+        "inject": "command",
         "environment_variables": {"A": "1"},
         "experiment_name": "e",
         "display_name": "d",
@@ -125,7 +127,20 @@ WRONG = [
         "workspace.resource_group: must be text, got 7.",
     ),
     ({"environment": 3}, "environment: must be text or an object, got 3."),
-    ({"environment": {"conda_file": "c.yaml"}}, "environment.image: is missing."),
+    (
+        {"environment": {"conda_file": "c.yaml"}},
+        "environment: must have either image or build, got {'conda_file': 'c.yaml'}.",
+    ),
+    (
+        {"environment": {"build": {}}},
+        "environment.build.path: is missing.",
+    ),
+    ({"image": 3}, "image: must be text or an object, got 3."),
+    ({"image": {"gpu": "yes"}}, "image.gpu: must be true or false, got 'yes'."),
+    (
+        {"inject": "always"},
+        "inject: must be 'environment', 'command' or 'never', got 'always'.",
+    ),
     ({"environment": {"image": ""}}, "environment.image: must not be empty, got ''."),
     (
         {"environment": {"image": "i", "conda_file": 3}},
@@ -164,8 +179,13 @@ ALL_KEYS = ", ".join(BackendConfig.model_fields)
         ),
         (
             {"environment": {"image": "i", "conda": "c.yaml"}},
-            "Did you mean 'conda_file'? Allowed: image, conda_file.",
+            "Did you mean 'conda_file'? Allowed: image, conda_file, build.",
         ),
+        (
+            {"environment": {"build": {"path": ".", "dockerfile": "D"}}},
+            "Did you mean 'dockerfile_path'? Allowed: path, dockerfile_path.",
+        ),
+        ({"image": {"bass": "x"}}, "image.bass: unknown key. Did you mean 'base'?"),
     ],
 )
 def test_an_unknown_key_is_answered_with_the_nearest_and_all_that_are_allowed(raw, message):
@@ -192,22 +212,14 @@ def test_a_problem_inside_an_object_is_told_for_the_object_alone():
     assert "problems" not in refused({"environment": {"image": 3}})
 
 
-@pytest.mark.parametrize(
-    ("raw", "words"),
-    [
-        ({"DOCKER_ARGS": {"gpus": "all"}}, ["--docker-args (-A)", "leave the option out"]),
-        ({"build_image": True}, ["--build-image", "push the image to a registry"]),
-    ],
-)
-def test_an_mlflow_option_that_a_job_cannot_have_is_refused(raw, words):
-    message = refused(raw)
-    assert all(word in message for word in words)
-
-
-def test_a_refused_option_does_not_hide_the_other_problems():
-    message = refused({"build_image": True, "compute": 3})
-    assert "--build-image" in message
-    assert "compute: must be text" in message
+def test_what_mlflow_adds_to_the_config_is_read_beside_it():
+    _, options = read_backend_config(
+        {"build_image": True, "DOCKER_ARGS": {"ipc": "host"}, "ENV_MANAGER": "local"}
+    )
+    assert options.build_image
+    assert options.docker_args == {"ipc": "host"}
+    assert options.env_manager == "local"
+    assert read_backend_config({"DOCKER_ARGS": None})[1].docker_args == {}
 
 
 def test_a_key_that_is_no_text_is_a_problem_too():

@@ -6,20 +6,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlflow_azureml_backend.config.schema import EnvironmentConfig
+from mlflow_azureml_backend.config.schema import BackendConfig, EnvironmentConfig
 from mlflow_azureml_backend.errors import ConfigError, EnvironmentSpecError
 from mlflow_azureml_backend.project import EnvironmentKind, ProjectEnvironment
-from mlflow_azureml_backend.translate.environment import (
-    DEFAULT_IMAGE,
-    environment_from_config,
-    environment_from_project,
-)
+from mlflow_azureml_backend.translate import ClientVersions
+from mlflow_azureml_backend.translate.base_image import CPU_IMAGE, CUDA_IMAGE
+from mlflow_azureml_backend.translate.environment import environment_from_config, plan_environment
+from mlflow_azureml_backend.translate.plugin_releases import packaged_releases
 
 PLUGIN = "azureml-mlflow==1.62.0.post6"
 
 
-def from_project(environment, *, client_mlflow="3.10.0"):
-    return environment_from_project(environment, client_python="3.11", client_mlflow=client_mlflow)
+def plan(project=None, *, client_mlflow="3.10.0", **config):
+    return plan_environment(
+        project or ProjectEnvironment(kind=EnvironmentKind.NONE),
+        BackendConfig.model_validate(config),
+        versions=ClientVersions(python="3.11", mlflow=client_mlflow),
+        releases=packaged_releases(),
+    )
+
+
+def from_project(environment, **keywords):
+    return plan(environment, **keywords).spec
 
 
 def from_conda(content, **keywords):
@@ -58,8 +66,8 @@ CONDA = [
     ),
     pytest.param(
         {"dependencies": ["conda-forge::mlflow"]},
-        ["conda-forge::mlflow", "pip", {"pip": [PLUGIN]}],
-        id="a channel before mlflow",
+        ["conda-forge::mlflow", "mlflow<=3.15.0", "pip", {"pip": [PLUGIN]}],
+        id="conda's solver is told the newest MLflow that works",
     ),
     pytest.param(
         {"dependencies": ["mlflow=2.3"]},
@@ -88,7 +96,7 @@ CONDA = [
     ),
     pytest.param(
         {"dependencies": ["mlflow=2.3|3.1"]},
-        ["mlflow=2.3|3.1", "pip", {"pip": [PLUGIN]}],
+        ["mlflow=2.3|3.1", "mlflow<=3.15.0", "pip", {"pip": [PLUGIN]}],
         id="a choice that pip cannot say",
     ),
 ]
@@ -99,7 +107,7 @@ def test_a_conda_file_gets_the_plugin_in_its_pip_section(content, dependencies):
     before = copy.deepcopy(content)
     spec = from_conda(content)
     assert spec.conda_file["dependencies"] == dependencies
-    assert spec.image == DEFAULT_IMAGE
+    assert spec.image == CPU_IMAGE
     assert spec.origin == "conda.yaml"
     assert spec.reference is None
     assert content == before
@@ -168,28 +176,32 @@ def test_a_python_that_the_plugin_supports_is_kept(python):
 
 
 @pytest.mark.parametrize(
-    ("python", "shown"),
+    ("python", "plugin"),
     [
-        ("python=3.7", "python==3.7.*"),
-        ("python=2", "python==2.*"),
-        ("python==3.7.16", "python==3.7.16"),
-        ("python 3.6", "python==3.6"),
-        ("python 3.6.*", "python==3.6.*"),
-        ("python<3.8", "python<3.8"),
-        ("python<=3.7", "python<=3.7"),
-        ("python>=3.5,<3.8", "python<3.8,>=3.5"),
-        ("python~=3.7.2", "python~=3.7.2"),
-        ("conda-forge::python=3.7", "python==3.7.*"),
-        ("python=3.7=*_cpython", "python==3.7.*"),
-        ("python[version='3.7.*']", "python==3.7.*"),
+        ("python=3.7", "1.55.0"),
+        ("python==3.7.16", "1.55.0"),
+        ("python 3.6", "1.48.0"),
+        ("python<3.8", "1.55.0"),
+        ("python>=3.5,<3.8", "1.55.0"),
+        ("python~=3.7.2", "1.55.0"),
+        ("conda-forge::python=3.7=*_cpython", "1.55.0"),
+        ("python[version='3.6.*']", "1.48.0"),
     ],
 )
-def test_a_python_older_than_the_plugin_needs_is_refused(python, shown):
+def test_an_old_python_gets_an_old_plugin(python, plugin):
+    spec = from_conda({"dependencies": [python, {"pip": ["mlflow==1.23.1"]}]})
+    assert spec.conda_file["dependencies"][-1]["pip"][-1] == f"azureml-mlflow=={plugin}"
+
+
+@pytest.mark.parametrize(
+    ("python", "shown"), [("python=2", "python==2.*"), ("python==3.5.10", "python==3.5.10")]
+)
+def test_a_python_older_than_any_plugin_needs_is_refused(python, shown):
     with pytest.raises(EnvironmentSpecError) as caught:
         from_conda({"dependencies": [python, {"pip": ["mlflow"]}]})
     message = str(caught.value)
     assert f"asks for {shown}," in message
-    assert "needs 3.8 or newer" in message
+    assert "needs python>=3.6" in message
 
 
 def test_a_conda_dependency_that_is_none_is_named():
@@ -213,7 +225,7 @@ def test_a_python_env_becomes_a_conda_file():
             {"pip": ["pip<24", "mlflow==2.14.3", "mlflow-skinny==2.14.3", PLUGIN]},
         ],
     }
-    assert (spec.image, spec.origin) == (DEFAULT_IMAGE, "python_env.yaml")
+    assert (spec.image, spec.origin) == (CPU_IMAGE, "python_env.yaml")
 
 
 def test_a_python_env_without_a_python_gets_the_clients():
@@ -221,7 +233,7 @@ def test_a_python_env_without_a_python_gets_the_clients():
     assert spec.conda_file["dependencies"][0] == "python=3.11"
 
 
-@pytest.mark.parametrize("python", ["3.7", "3.7.16", "2.7", "2"])
+@pytest.mark.parametrize("python", ["3.5", "2.7", "2"])
 def test_a_python_env_older_than_the_plugin_needs_is_refused(python):
     with pytest.raises(EnvironmentSpecError, match=f"asks for python=={python}"):
         from_project(ProjectEnvironment(kind=EnvironmentKind.PYTHON, python=python))
@@ -237,9 +249,91 @@ def test_a_project_without_environment_gets_this_machines_python_and_mlflow():
     assert spec.origin == "no environment file: Python 3.11 and MLflow as here"
 
 
-def test_a_docker_image_is_run_as_it_is():
-    spec = from_project(ProjectEnvironment(kind=EnvironmentKind.DOCKER, image="team/train:1"))
-    assert (spec.image, spec.conda_file, spec.origin) == ("team/train:1", None, "docker_env")
+DOCKER = ProjectEnvironment(kind=EnvironmentKind.DOCKER, image="registry.example/train:1")
+
+
+def test_the_plugin_joins_a_docker_image_in_an_image_that_is_built_on_it():
+    spec = from_project(DOCKER)
+    assert (spec.image, spec.conda_file, spec.origin) == (None, None, "docker_env")
+    assert spec.build.dockerfile.startswith("FROM registry.example/train:1\n")
+    [(name, script)] = spec.build.files.items()
+    assert f"COPY {name} " in spec.build.dockerfile
+    assert f'PLUGIN = "{PLUGIN}"' in script
+    assert 'MLFLOW = "mlflow-skinny==3.10.0"' in script
+    compile(script, name, "exec")
+
+
+def test_a_docker_image_is_run_as_it_is_when_nothing_may_be_injected():
+    planned = plan(DOCKER, inject="never")
+    assert (planned.spec.image, planned.spec.build) == ("registry.example/train:1", None)
+    assert planned.at_start is None
+
+
+@pytest.mark.parametrize(
+    ("config", "kept"),
+    [
+        ({"environment": "azureml:train:1"}, {"reference": "azureml:train:1"}),
+        ({"environment": {"image": "ubuntu:22.04"}}, {"image": "ubuntu:22.04"}),
+        ({}, {"image": "registry.example/train:1"}),
+    ],
+)
+def test_the_plugin_may_be_installed_when_the_job_starts_whatever_the_environment(config, kept):
+    planned = plan(DOCKER, inject="command", **config)
+    assert {name: getattr(planned.spec, name) for name in kept} == kept
+    assert f"azureml-mlflow=={planned.at_start.version}" == PLUGIN
+
+
+def test_the_configs_environment_gets_the_plugin_when_that_is_said():
+    conda = {"dependencies": ["python=3.10", {"pip": ["mlflow==3.1.0"]}]}
+    environment = {"image": "ubuntu:22.04", "conda_file": conda}
+    asked = plan(environment=environment, inject="environment").spec
+    assert asked.conda_file["dependencies"][-1] == {"pip": ["mlflow==3.1.0", PLUGIN]}
+    assert asked.image == "ubuntu:22.04"
+    assert plan(environment=environment).spec.conda_file == conda
+
+
+def test_an_mlflow_newer_than_the_plugins_bound_is_kept():
+    planned = plan(
+        ProjectEnvironment(
+            kind=EnvironmentKind.PYTHON, python="3.11", requirements=("mlflow==3.17.2",)
+        )
+    )
+    pip = planned.spec.conda_file["dependencies"][-1]["pip"]
+    assert pip[0] == "mlflow==3.17.2"
+    assert any(line.startswith("azure-identity") for line in pip)
+    assert not any(line.startswith("azureml-mlflow") for line in pip)
+    assert f"azureml-mlflow=={planned.at_start.version}" == PLUGIN
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "cuda"),
+    [
+        (["python=3.10", "pytorch"], False),
+        (["python=3.10", "cudatoolkit=11.8"], True),
+        (["nvidia::cuda-toolkit"], True),
+        (["pytorch-cuda =12.1"], True),
+        ([{"pip": ["torch==2.3.0+cu121"]}], True),
+        ([{"pip": ["torch", "tensorflow[and-cuda]"]}], True),
+        ([{"pip": ["--extra-index-url https://example.com/whl/cu118", "torch"]}], True),
+        ([{"pip": ["cudahelpers"]}, "barracuda"], False),
+    ],
+)
+def test_the_base_image_has_cuda_when_the_environment_needs_it(dependencies, cuda):
+    assert from_conda({"dependencies": dependencies}).image == (CUDA_IMAGE if cuda else CPU_IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ("team/base:1", "team/base:1"),
+        ({"base": "team/base:1"}, "team/base:1"),
+        ({"gpu": True}, CUDA_IMAGE),
+        ({"gpu": False}, CPU_IMAGE),
+    ],
+)
+def test_the_config_may_choose_the_base_image(image, expected):
+    assert from_conda({"dependencies": ["python=3.10"]}, image=image).image == expected
+    assert plan(image=image).spec.image == expected
 
 
 @pytest.mark.parametrize(
@@ -287,8 +381,12 @@ specs = st.one_of(
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.one_of(specs, st.fixed_dictionaries({"pip": st.lists(specs, max_size=3)}))))
 def test_any_dependencies_give_an_environment_or_one_clear_error(dependencies):
+    project = ProjectEnvironment(
+        kind=EnvironmentKind.CONDA, file="conda.yaml", conda={"dependencies": dependencies}
+    )
     try:
-        conda = from_conda({"dependencies": dependencies}).conda_file
+        planned = plan(project)
     except EnvironmentSpecError:
         return
-    assert "azureml" in repr(conda["dependencies"]).lower()
+    named = "azureml" in repr(planned.spec.conda_file["dependencies"]).lower()
+    assert named == (planned.at_start is None)

@@ -114,6 +114,10 @@ def as_json(spec):
             environment=dataclasses.replace(
                 spec.environment,
                 conda_file=spec.environment.conda_file and dict(spec.environment.conda_file),
+                build=spec.environment.build
+                and dataclasses.replace(
+                    spec.environment.build, files=dict(spec.environment.build.files)
+                ),
             ),
         )
     )

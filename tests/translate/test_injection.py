@@ -4,13 +4,20 @@ import pytest
 from packaging.requirements import Requirement
 
 from mlflow_azureml_backend.errors import EnvironmentSpecError
-from mlflow_azureml_backend.translate.injection import injected_requirements
+from mlflow_azureml_backend.translate.injection import plan_injection
+from mlflow_azureml_backend.translate.plugin_releases import packaged_releases
 
 PLUGIN = "azureml-mlflow==1.62.0.post6"
 
 
+def plan(*requirements, client_mlflow="3.10.0"):
+    return plan_injection(requirements, client_mlflow=client_mlflow, releases=packaged_releases())
+
+
 def added(*requirements, client_mlflow="3.10.0"):
-    return injected_requirements(requirements, client_mlflow=client_mlflow)
+    injection = plan(*requirements, client_mlflow=client_mlflow)
+    assert injection.at_start is None
+    return list(injection.requirements)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +54,6 @@ def test_an_environment_without_mlflow_gets_the_clients_or_the_newest_that_works
         "mlflow>2.15,<3",
         "mlflow==3.15.0",
         "mlflow<=3.20",
-        "mlflow==3.1.0 --hash=sha256:00",
         "mlflow==3.1.0  # pinned",
         "mlflow[extras]==3.1.0",
         "mlflow==3.1.0 ; python_version > '3.9'",
@@ -66,7 +72,6 @@ def test_an_environment_with_mlflow_gets_the_plugin_alone(requirement):
         ("mlflow==2.9.2", "mlflow-skinny==2.9.2"),
         ("mlflow===2.9.2", "mlflow-skinny==2.9.2"),
         ("mlflow == 2.9.2", "mlflow-skinny==2.9.2"),
-        ("mlflow==2.14.3 --hash=sha256:00", "mlflow-skinny==2.14.3"),
         ("mlflow==2.3.*", "mlflow-skinny==2.3.*"),
         ("mlflow<2.15", "mlflow-skinny<2.15"),
         ("mlflow<=2.14.3", "mlflow-skinny<=2.14.3"),
@@ -90,26 +95,125 @@ def test_a_skinny_that_the_environment_names_is_not_named_again(mlflow, skinny):
 
 
 @pytest.mark.parametrize(
-    ("requirement", "pin"),
+    "requirement",
     [
-        ("mlflow==3.17.2", "mlflow==3.17.2"),
-        ("mlflow===3.17.2", "mlflow==3.17.2"),
-        ("mlflow==3.16.*", "mlflow==3.16.*"),
-        ("mlflow>=3.16", "mlflow>=3.16"),
-        ("mlflow>3.15.0", "mlflow>3.15.0"),
-        ("mlflow~=3.16.0", "mlflow~=3.16.0"),
-        ("mlflow>=3.16,<4", "mlflow>=3.16"),
-        ("mlflow-skinny==3.17.2", "mlflow-skinny==3.17.2"),
-        ("mlflow==4.0.0", "mlflow==4.0.0"),
+        "mlflow==3.17.2",
+        "mlflow===3.17.2",
+        "mlflow==3.16.*",
+        "mlflow>=3.16",
+        "mlflow>3.15.0",
+        "mlflow~=3.16.0",
+        "mlflow>=3.16,<4",
+        "mlflow-skinny==3.17.2",
+        "mlflow==4.0.0",
     ],
 )
-def test_an_mlflow_newer_than_the_plugin_works_with_is_refused_by_name(requirement, pin):
+def test_beside_an_mlflow_newer_than_its_bound_the_plugin_is_installed_when_the_job_starts(
+    requirement,
+):
+    injection = plan("pytz==2024.1", requirement)
+    assert str(injection.at_start.version) == PLUGIN.partition("==")[2]
+    names = [Requirement(text).name for text in injection.requirements]
+    assert "azure-storage-blob" in names
+    assert not {"azureml-mlflow", "mlflow", "mlflow-skinny", "pytz"} & set(names)
+
+
+@pytest.mark.parametrize(
+    "requirements",
+    [
+        ["mlflow==3.1.0 --hash=sha256:00"],
+        ["pandas==2.0 --hash=sha256:00", "mlflow==2.9.2 --hash=sha256:00"],
+        ["pandas==2.0 --hash=sha256:00"],
+        ["mlflow==3.17.2 --hash=sha256:00"],
+    ],
+)
+def test_beside_hashes_which_pip_would_want_of_all_nothing_is_added_to_the_environment(
+    requirements,
+):
+    injection = plan(*requirements)
+    assert injection.requirements == ()
+    assert str(injection.at_start.version) == PLUGIN.partition("==")[2]
+
+
+@pytest.mark.parametrize(
+    ("python", "mlflow", "plugin"),
+    [
+        ("python==3.7.*", "mlflow==1.30.0", "azureml-mlflow==1.55.0"),
+        ("python==3.6.*", "mlflow==1.23.1", "azureml-mlflow==1.48.0"),
+        ("python<3.8", "mlflow", "azureml-mlflow==1.55.0"),
+        ("python==3.8.*", "mlflow==2.17.2", PLUGIN),
+        ("python>=3.6", "mlflow==2.17.2", PLUGIN),
+    ],
+)
+def test_an_old_python_gets_the_newest_plugin_that_it_can_have(python, mlflow, plugin):
+    assert added(python, mlflow)[-1] == plugin
+
+
+@pytest.mark.parametrize("python", ["python==2.7.*", "python==3.5.*", "python==4.0.*"])
+def test_a_python_that_no_plugin_can_have_is_refused(python):
+    with pytest.raises(EnvironmentSpecError, match="Ask for another Python"):
+        added(python, "mlflow")
+
+
+@pytest.mark.parametrize(
+    ("requirements", "bounds"),
+    [
+        (["mlflow"], ["mlflow<=3.15.0"]),
+        (["mlflow>=3.1"], ["mlflow<=3.15.0"]),
+        (["mlflow-skinny"], ["mlflow-skinny<=3.15.0"]),
+        (["mlflow<=3.10"], []),
+        (["mlflow==3.1.0"], []),
+        (["python==3.7.*", "mlflow"], ["mlflow<=2.22.4"]),
+    ],
+)
+def test_a_solver_that_does_not_know_the_plugin_is_told_its_newest_mlflow(requirements, bounds):
+    injection = plan(*requirements)
+    assert [text.partition("<=")[0] for text in injection.bounds] == [
+        text.partition("<=")[0] for text in bounds
+    ]
+    assert list(injection.bounds) == bounds or "python==3.7.*" in requirements
+
+
+@pytest.mark.parametrize(
+    ("requirements", "said"),
+    [
+        (["mlflow==3.1.0", "azureml-mlflow==1.60.0"], "Remove azureml-mlflow from the environment"),
+        (["mlflow==3.10.0", "azureml-mlflow==1.61.0"], "works with mlflow<=3.5.0"),
+        (["mlflow==3.17.2", "azureml-mlflow"], "do not work together"),
+        (["mlflow==3.1.0", "azure-storage-blob==12.31.0"], "azure-storage-blob==12.31.0"),
+        (["mlflow==3.1.0", "azure-storage-blob>=12.28"], "takes azure-storage-blob"),
+        (["mlflow==3.17.2", "azure-storage-blob>=12.28"], "takes azure-storage-blob"),
+    ],
+)
+def test_pins_that_cannot_work_together_are_named_before_anything_is_submitted(requirements, said):
     with pytest.raises(EnvironmentSpecError) as caught:
-        added("pandas", requirement)
-    message = str(caught.value)
-    assert f"asks for {pin}," in message
-    package = Requirement(pin).name
-    assert f"Pin {package}<=3.15.0" in message
+        plan(*requirements)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "requirements",
+    [
+        ["mlflow==3.1.0", "azureml-mlflow==1.61.0"],
+        ["mlflow==3.1.0", "azureml-mlflow"],
+        ["azureml-mlflow==1.60.0"],
+        ["mlflow==3.17.2", "azureml-mlflow==9.0"],
+        ["mlflow==3.1.0", "azureml-mlflow==1.62.0.post6", "azure-storage-blob==12.31.0"],
+        ["mlflow==3.1.0 --hash=sha256:00", "azureml-mlflow==1.61.0 --hash=sha256:01"],
+    ],
+)
+def test_a_plugin_that_the_project_names_and_that_may_work_is_left_alone(requirements):
+    assert added(*requirements) == []
+
+
+def test_the_table_is_in_order_and_says_what_each_release_needs():
+    releases = packaged_releases()
+    versions = [release.version for release in releases.releases]
+    assert versions == sorted(versions, reverse=True)
+    assert all(release.requirements for release in releases.releases)
+    unbounded = next(each for each in releases.releases if str(each.version) == "1.60.0")
+    assert "3.0.0" not in unbounded.mlflow
+    assert "2.22.0" in unbounded.mlflow
 
 
 @pytest.mark.parametrize(
