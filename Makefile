@@ -12,7 +12,7 @@ test: $(VENV)/.test
 	$(BIN)/pytest -n auto --dist loadfile
 
 test-slow: $(VENV)/.test
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow -n auto --dist loadgroup
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

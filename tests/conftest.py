@@ -48,6 +48,14 @@ def pytest_configure() -> None:
     _allow_loopback_alone()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's tests on one worker, and those that share environments on disk on another."""
+    for item in items:
+        folder, file = item.path.parent.name, str(item.path)
+        item.add_marker(pytest.mark.xdist_group("plugin" if folder == "plugin" else file))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def emulator_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Keep every test away from the emulator of the person who runs the tests."""

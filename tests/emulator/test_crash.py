@@ -330,11 +330,6 @@ def crash(root: Path, times: int, seed: int) -> None:
 needs_proc = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 
 
-@needs_proc
-def test_a_crash_loses_and_halves_nothing(tmp_path: Path) -> None:
-    crash(tmp_path / "root", times=1, seed=1)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
 @needs_proc

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.emulator.endpoint import Endpoint
     from mlflow_azureml_backend.emulator.runtimes import Interpreter
 
+pytestmark = pytest.mark.slow
+
 IMAGE = "mcr.microsoft.com/azureml/base"
 
 

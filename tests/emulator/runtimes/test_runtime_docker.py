@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from mlflow_azureml_backend.emulator.endpoint import Endpoint
 
+pytestmark = pytest.mark.slow
+
 LOG_A_METRIC = """
 import json, os, urllib.request
 uri = os.environ["MLFLOW_TRACKING_URI"].replace("azureml://", "https://").replace("v1.0", "v2.0")
@@ -138,7 +140,6 @@ def test_a_container_reaches_the_emulator_and_logs_a_metric_to_its_run(
     ]
 
 
-@pytest.mark.slow
 def test_the_mlflow_plugin_logs_parameters_metrics_and_files_from_a_container(
     runs: Any, base_image: str, client: Any, tmp_path: Path, ask: Any, workspace: Any
 ) -> None:
