@@ -49,9 +49,9 @@ def pytest_configure() -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep a file's tests on one worker, and those that share environments on disk on another."""
-    for item in items:
+    for item in items if config.pluginmanager.hasplugin("xdist") else ():
         folder, file = item.path.parent.name, str(item.path)
         item.add_marker(pytest.mark.xdist_group("plugin" if folder == "plugin" else file))
 

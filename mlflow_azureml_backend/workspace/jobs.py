@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.errors import (
@@ -15,11 +12,10 @@ from mlflow_azureml_backend.errors import (
     WorkspaceError,
 )
 from mlflow_azureml_backend.job import JobHandle
+from mlflow_azureml_backend.workspace.build_context import upload_build_context
 from mlflow_azureml_backend.workspace.failures import service_errors, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from mlflow_azureml_backend.job import EnvironmentSpec, JobSpec
     from mlflow_azureml_backend.workspace.connection import Connection
 
@@ -103,47 +99,34 @@ def _put(connection: Connection, spec: JobSpec, name: str, code_id: str) -> None
         enable_telemetry=False,
         **connection.endpoint.client_arguments,
     )
-    with _environment(spec.environment) as environment:
-        job = command(
-            name=name,
-            command=spec.command,
-            code=code_id,
-            environment=environment,
-            compute=spec.compute,
-            shm_size=spec.resources.shm_size,
-            docker_args=spec.resources.docker_args,
-            experiment_name=spec.experiment_name,
-            display_name=spec.display_name,
-            description=spec.description,
-            environment_variables=dict(spec.environment_variables),
-            tags=dict(spec.tags),
-            properties=dict(spec.properties),
-        )
-        try:
-            client.jobs.create_or_update(job)
-        except MlException as error:
-            raise SubmissionError(
-                without_secrets(f"azure-ai-ml refused the job: {error}")
-            ) from error
+    job = command(
+        name=name,
+        command=spec.command,
+        code=code_id,
+        environment=_environment(connection, spec.environment),
+        compute=spec.compute,
+        shm_size=spec.resources.shm_size,
+        docker_args=spec.resources.docker_args,
+        experiment_name=spec.experiment_name,
+        display_name=spec.display_name,
+        description=spec.description,
+        environment_variables=dict(spec.environment_variables),
+        tags=dict(spec.tags),
+        properties=dict(spec.properties),
+    )
+    try:
+        client.jobs.create_or_update(job)
+    except MlException as error:
+        raise SubmissionError(without_secrets(f"azure-ai-ml refused the job: {error}")) from error
 
 
-@contextmanager
-def _environment(spec: EnvironmentSpec) -> Iterator[Any]:
+def _environment(connection: Connection, spec: EnvironmentSpec) -> Any:
     from azure.ai.ml.entities import BuildContext, Environment
 
     if spec.reference is not None:
-        yield spec.reference
-    elif spec.build is None:
-        conda = None if spec.conda_file is None else dict(spec.conda_file)
-        yield Environment(image=spec.image, conda_file=conda)
-    elif spec.build.folder is not None:
-        context = BuildContext(path=spec.build.folder, dockerfile_path=spec.build.dockerfile)
-        yield Environment(build=context)
-    else:
-        with TemporaryDirectory() as temporary:
-            # Its name is part of where the files lie, so it must be the same every time.
-            folder = Path(temporary) / "environment"
-            folder.mkdir()
-            for name, text in {"Dockerfile": spec.build.dockerfile, **spec.build.files}.items():
-                (folder / name).write_text(text, encoding="utf-8", newline="\n")
-            yield Environment(build=BuildContext(path=folder))
+        return spec.reference
+    if spec.build is not None:
+        url, dockerfile = upload_build_context(connection, spec.build)
+        return Environment(build=BuildContext(path=url, dockerfile_path=dockerfile))
+    conda = None if spec.conda_file is None else dict(spec.conda_file)
+    return Environment(image=spec.image, conda_file=conda)
