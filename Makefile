@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-slow lint docs matrix clean
+.PHONY: demo test test-slow campaign lint docs matrix clean
 
 demo: $(VENV)/.emulator
 	PATH="$(CURDIR)/$(BIN):$$PATH" mlflow run sample_project --backend azureml --backend-config sample_project/emulator.json -P alpha=0.3
@@ -13,6 +13,9 @@ test: $(VENV)/.test
 
 test-slow: $(VENV)/.test
 	$(BIN)/pytest -m slow -n auto --dist loadgroup
+
+campaign: $(VENV)/.test
+	$(BIN)/pytest -m campaign -n auto --dist loadgroup
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -173,12 +173,17 @@ def _put_files(connection: Connection, sas: str, files: list[SnapshotFile], name
     from azure.storage.blob import ContainerClient
 
     def put(file: SnapshotFile) -> None:
-        with file.path.open("rb") as stream:
-            try:
+        try:
+            with file.path.open("rb") as stream:
                 container.upload_blob(f"{_FOLDER}/{file.name}", stream, overwrite=False)
-            except ResourceExistsError:
-                # The container belongs to this content alone: the blob is there already.
-                return
+        except ResourceExistsError:
+            # The container belongs to this content alone: the blob is there already.
+            return
+        except OSError as error:
+            raise ProjectError(
+                f"{file.path} changed while it was uploaded: {error.strerror}. Run it again when "
+                "nothing writes to the project, or list the file in .amlignore."
+            ) from error
 
     arguments: dict[str, Any] = dict(connection.endpoint.client_arguments)
     with (

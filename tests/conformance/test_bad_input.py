@@ -209,7 +209,7 @@ def test_whatever_is_asked_is_answered_and_the_store_stays_whole(
     check(request, client, workspace)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @settings(_SETTINGS, max_examples=2000)
 @given(request=requests())
 def test_whatever_is_asked_is_answered_for_a_long_time(

@@ -330,7 +330,7 @@ def crash(root: Path, times: int, seed: int) -> None:
 needs_proc = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for processes in /proc")
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.timeout(1500)
 @needs_proc
 def test_many_crashes_lose_and_halve_nothing(tmp_path: Path) -> None:

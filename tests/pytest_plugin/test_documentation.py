@@ -55,12 +55,18 @@ def test_the_workflow_is_valid_yaml() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_example_passes(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_passes(
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     monkeypatch.delenv("MLFLOW_AZUREML_EMULATOR_ROOT")
     [program] = blocks(TESTING, "python")
     pytester.makepyfile(test_project=program)
     (pytester.path / "MLproject").write_text(
         "name: sample\nentry_points: {main: {command: 'echo trained'}}\n"
     )
-    result = pytester.runpytest_subprocess("--azureml-runtime=host", "-W", "ignore")
+    # Below the project, where pytester puts it, the emulator's own files would be uploaded.
+    root = f"--azureml-emulator-root={tmp_path_factory.mktemp('root')}"
+    result = pytester.runpytest_subprocess("--azureml-runtime=host", root, "-W", "ignore")
     result.assert_outcomes(passed=2)

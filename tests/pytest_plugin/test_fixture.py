@@ -96,7 +96,7 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "emulator"
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.timeout(600)
 def test_a_user_tests_a_project_offline(user: pytest.Pytester, root: Path) -> None:
     user.makepyfile(TESTS)

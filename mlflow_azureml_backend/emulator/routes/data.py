@@ -72,13 +72,14 @@ def long_uri(key: WorkspaceKey, uri: str, *, group_segment: str = "resourcegroup
 
 
 def _accept_data(key: WorkspaceKey, sent: Mapping[str, Any]) -> dict[str, Any]:
-    uri = sent.get("dataUri")
-    if not uri:
+    uri = sent.get("dataUri") or ""
+    if not re.search("[a-zA-Z0-9_]", uri):
         raise invalid("The DataUri field is required.")
     if (sent.get("dataType") or "uri_folder") not in _DATA_TYPES:
         raise invalid(f"Data type has to be one of {', '.join(_DATA_TYPES)}.")
-    if not isinstance(sent.get("referencedUris") or [], list):
-        raise invalid("The field properties.referencedUris has to be an array.")
+    referenced = [] if sent.get("referencedUris") is None else sent["referencedUris"]
+    if not isinstance(referenced, list) or not all(isinstance(each, str) for each in referenced):
+        raise invalid("The field properties.referencedUris has to be an array of strings.")
     uri = long_uri(key, uri)
     if (sent.get("dataType") or "uri_folder") == "uri_folder" and uri.startswith("azureml://"):
         uri = f"{uri.rstrip('/')}/"
@@ -86,8 +87,8 @@ def _accept_data(key: WorkspaceKey, sent: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _accept_model(key: WorkspaceKey, sent: Mapping[str, Any]) -> dict[str, Any]:
-    uri = sent.get("modelUri")
-    if not uri:
+    uri = sent.get("modelUri") or ""
+    if not re.search("[a-zA-Z0-9_]", uri):
         raise invalid("The ModelUri field is required.")
     return {**sent, "modelUri": long_uri(key, uri, group_segment="resourceGroups")}
 
