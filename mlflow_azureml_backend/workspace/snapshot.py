@@ -32,7 +32,9 @@ _UPLOADS = 16
 
 # Never code, often large, sometimes secret. Everything else is for an .amlignore or .gitignore.
 _NEVER = frozenset({".git", "__pycache__", "mlruns", "mlartifacts", "mlflow.db"})
-_VIRTUAL_ENVIRONMENT_MARK = "pyvenv.cfg"
+_VIRTUAL_ENVIRONMENT = frozenset({"pyvenv.cfg"})
+# An emulator's state, which a test run may keep below the project: its keys and environments.
+_EMULATOR_STATE = frozenset({"server.lock", "tenant.json", "state.db"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,8 @@ def list_files(root: Path) -> list[SnapshotFile]:
     """List the files of a snapshot, in the order in which they are hashed.
 
     The rules are azure-ai-ml's: a root `.amlignore`, or else a root `.gitignore`, names what stays
-    behind. Repositories' metadata, local MLflow stores and virtual environments always do.
+    behind. Repositories' metadata, local MLflow stores, virtual environments and emulators' state
+    always do.
 
     Args:
         root: The project's folder.
@@ -223,10 +226,18 @@ def _walk(
                         "it, or list the link in .amlignore and pass the data as a parameter."
                     )
             if entry.is_dir():
-                if not (path / _VIRTUAL_ENVIRONMENT_MARK).is_file():
+                if not _is_marked(path):
                     yield from _walk(path, root, rules, (*above, real))
             elif entry.is_file() and not _stays_behind(name, Path(real), root, rules):
                 yield SnapshotFile(path=path, name=_checked(name))
+
+
+def _is_marked(folder: Path) -> bool:
+    """Tell whether a folder's own files say that it is no part of a project."""
+    return any(
+        all((folder / name).is_file() for name in marks)
+        for marks in (_VIRTUAL_ENVIRONMENT, _EMULATOR_STATE)
+    )
 
 
 def _stays_behind(name: str, real_folder: Path, root: Path, rules: _IgnoreRules) -> bool:

@@ -240,6 +240,12 @@ def test_no_rule_takes_back_what_is_never_uploaded(tree):
     assert names(root) == [".amlignore"]
 
 
+def test_the_state_of_an_emulator_below_the_project_is_left_out(tree, emulator, emulator_root):
+    state = [file.name for file in emulator_root.iterdir() if file.is_file()]
+    root = tree({"train.py": "", **{f".emulator/{name}": "" for name in state}})
+    assert [file.name for file in list_files(root)] == ["train.py"]
+
+
 def test_a_virtual_environment_is_known_by_its_mark_and_not_by_its_name(tree):
     root = tree({"env/pyvenv.cfg": "", "env/lib/a.py": "", "venv/train.py": "", "mlruns.py": ""})
     assert names(root) == ["mlruns.py", "venv/train.py"]
