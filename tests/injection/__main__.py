@@ -14,7 +14,8 @@ HEAD = """# Injection matrix
 
 What `azureml-mlflow` does beside each MLflow: a project that pins this MLflow and this Python is
 built and run as a job on the emulator; it logs a param, a metric with three points, an artifact and
-a model, and reads all of them back. `make matrix` runs it anew; this is its result of {date}.
+a model, and reads all of them back. Where that MLflow's own packages cannot be installed, the cell
+says what their build said. `make matrix` runs it anew; this is its result of {date}.
 
 """
 
