@@ -85,10 +85,12 @@ def test_the_ranks_of_mpi_find_what_open_mpi_sets(bench: Bench) -> None:
     ]
 
 
-def test_tensorflow_s_parameter_servers_end_with_the_workers(bench: Bench) -> None:
-    command = """
+def test_tensorflow_s_parameter_servers_end_with_the_workers(bench: Bench, tmp_path: Path) -> None:
+    served = tmp_path / "served"
+    command = f"""
         echo $TF_CONFIG
-        if [[ $TF_CONFIG == *'"type": "ps"'* ]]; then sleep 1000; fi
+        if [[ $TF_CONFIG == *'"type": "ps"'* ]]; then touch {served}; sleep 1000; fi
+        until [ -e {served} ]; do sleep 0.02; done
     """
     distribution = {"distributionType": "TensorFlow", "workerCount": 2, "parameterServerCount": 1}
 
