@@ -15,9 +15,10 @@ import requests
 if TYPE_CHECKING:
     from mlflow_azureml_backend.emulator.endpoint import Endpoint
 
-pytestmark = pytest.mark.slow
-
-PLUGINS = ("azureml-mlflow==1.62.0.post6", "azureml-mlflow==1.61.0.post1")
+PLUGINS = (
+    pytest.param("azureml-mlflow==1.62.0.post6", marks=pytest.mark.slow),
+    pytest.param("azureml-mlflow==1.61.0.post1", marks=pytest.mark.campaign),
+)
 PACKAGES = ("pandas", "scikit-learn", "skops")
 PROGRAM = Path(__file__).with_name("tracking_client.py")
 HOST = "eastus.api.azureml.ms"

@@ -19,7 +19,7 @@ DETAILS, LOGS, JOB = "GET */details", "GET */user_logs/*", "PUT */jobs/*"
 
 def also(faults):
     """Mark what differs little from its neighbours, so that the usual test run stays short."""
-    return pytest.param(faults, marks=pytest.mark.slow)
+    return pytest.param(faults, marks=pytest.mark.campaign)
 
 
 @pytest.fixture
