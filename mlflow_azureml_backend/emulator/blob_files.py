@@ -40,7 +40,7 @@ class BlobFiles:
         root.mkdir(parents=True, exist_ok=True)
         self.root = root
         self.incoming = Incoming(root / ".incoming")  # no account can be called so
-        self.index = BlobIndex(root / "index-2.db")
+        self.index = BlobIndex(root / "index.db")
         self._appends = threading.Lock()
         self._lock = threading.Lock()
         self._condemned: deque[tuple[float, Path]] = deque()

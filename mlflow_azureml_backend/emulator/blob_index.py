@@ -21,11 +21,12 @@ CREATE TABLE IF NOT EXISTS containers (
 CREATE TABLE IF NOT EXISTS blobs (
     account TEXT NOT NULL, container TEXT NOT NULL, name TEXT NOT NULL,
     content TEXT NOT NULL, metadata TEXT NOT NULL, append INTEGER NOT NULL,
-    revision INTEGER NOT NULL, generation INTEGER NOT NULL, appending INTEGER,
-    created REAL NOT NULL, modified REAL NOT NULL,
+    revision INTEGER NOT NULL, created REAL NOT NULL, modified REAL NOT NULL,
+    generation INTEGER NOT NULL DEFAULT 0, appending INTEGER,
     PRIMARY KEY (account, container, name)
 ) WITHOUT ROWID;
 """
+_LATER_COLUMNS: Final = ("generation INTEGER NOT NULL DEFAULT 0", "appending INTEGER")
 _COLUMNS: Final = (
     "name, content, metadata, append, revision, generation, appending, created, modified"
 )
@@ -72,6 +73,10 @@ class BlobIndex:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.executescript(_SCHEMA)
+        known = {row[1] for row in self._connection.execute("PRAGMA table_info(blobs)")}
+        for column in _LATER_COLUMNS:  # of a file that an older version made
+            if column.partition(" ")[0] not in known:
+                self._connection.execute(f"ALTER TABLE blobs ADD COLUMN {column}")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

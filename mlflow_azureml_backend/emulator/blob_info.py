@@ -112,9 +112,10 @@ def bytes_file(address: BlobAddress, root: Path, generation: int) -> Path:
     Args:
         address: the blob.
         root: the folder of all blobs.
-        generation: which writing.
+        generation: which writing; 0 for one of the time before there were generations.
     """
-    return address.file(root).with_suffix(f".{generation:x}")
+    file = address.file(root)
+    return file.with_suffix(f".{generation:x}") if generation else file
 
 
 def described(record: Record, file: Path) -> BlobInfo | None:

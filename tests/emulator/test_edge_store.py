@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import sqlite3
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
@@ -121,6 +123,30 @@ if sys.argv[2] == "put":
 else:
     files.extend(address, [b"second"], content_md5=None, check=lambda *_: None)
 """
+
+
+def test_blobs_that_an_older_version_wrote_are_read_and_replaced(tmp_path: Path) -> None:
+    place = ("account", "container", "b")
+    root = tmp_path / "blobs"
+    file = BlobAddress(*place).file(root)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"old")
+    with closing(sqlite3.connect(root / "index.db")) as index:
+        index.executescript(
+            "CREATE TABLE blobs (account TEXT, container TEXT, name TEXT, content TEXT, "
+            "metadata TEXT, append INTEGER, revision INTEGER, created REAL, modified REAL, "
+            "PRIMARY KEY (account, container, name)) WITHOUT ROWID;"
+            "INSERT INTO blobs VALUES ('account', 'container', 'b', '{}', '{}', 0, 7, 1.0, 1.0);"
+        )
+    for _ in range(2):
+        store = BlobStore(root, str.encode)
+        info = store.info(*place)
+        assert info is not None
+        assert info.file.read_bytes() == b"old"
+        store.close()
+    store = BlobStore(root, str.encode)
+    assert store.write(*place, b"new").file.read_bytes() == b"new"
+    store.close()
 
 
 @pytest.mark.parametrize("change", ["put", "extend"])
