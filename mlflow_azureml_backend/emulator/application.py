@@ -14,6 +14,7 @@ from anyio.to_thread import run_sync
 
 from mlflow_azureml_backend.emulator import answers
 from mlflow_azureml_backend.emulator import routes as package
+from mlflow_azureml_backend.emulator.asgi import host_in, raw_path, raw_query, texts
 from mlflow_azureml_backend.emulator.authentication import (
     front_principal,
     management_principal,
@@ -86,8 +87,8 @@ class Application:
         started = time.monotonic()
         region = self._emulation.settings.region
         method, path = scope["method"], scope["path"]
-        headers = _headers(scope)
-        host = headers.get("host", "").partition(":")[0].lower()
+        headers = texts(scope["headers"])
+        host = host_in(headers)
         service = self._service(host)
         with self._activity.request():
             try:
@@ -121,21 +122,22 @@ class Application:
         scope: Scope,
         receive: Receive,
     ) -> Response:
-        method, path, raw_path = scope["method"], scope["path"], _raw_path(scope)
-        raw_query = scope["query_string"].decode("latin-1")
-        route, params = self._route(service, method, raw_path)
+        method, path, sent_path = scope["method"], scope["path"], raw_path(scope)
+        sent_query = raw_query(scope)
+        route, params = self._route(service, method, sent_path)
         if route is None:
             raise answers.unknown(service, method, "" if self._front else host, path)
         scope["state"][ROUTE] = route.path
         principal = None if route.open else self._principal(route.service, method, headers)
+        query = dict(parse_qsl(sent_query, keep_blank_values=True))
         call = Call(
             method=method,
             host=host,
             path=path,
-            raw_path=raw_path,
+            raw_path=sent_path,
             params=params,
-            raw_query=raw_query,
-            query=dict(parse_qsl(raw_query, keep_blank_values=True)),
+            raw_query=sent_query,
+            query=query,
             headers=headers,
             body=b"" if route.streams else await read_body(receive),
             stream=streamed_body(receive) if route.streams else iter(()),
@@ -162,12 +164,3 @@ class Application:
         if service == "arm":
             return management_principal(headers, self._emulation.identity)
         return workspace_principal(headers, self._emulation.identity)
-
-
-def _headers(scope: Scope) -> dict[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-
-
-def _raw_path(scope: Scope) -> str:
-    raw: bytes = scope["raw_path"]
-    return raw.partition(b"?")[0].decode("latin-1")

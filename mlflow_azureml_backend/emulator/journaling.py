@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from mlflow_azureml_backend.emulator.asgi import host_in, texts
 from mlflow_azureml_backend.emulator.faults.injection import STRUCK_BY
 from mlflow_azureml_backend.emulator.faults.scope import workspace_in
 from mlflow_azureml_backend.emulator.journal import Entry
@@ -61,13 +62,13 @@ class Journaling:
         try:
             await self._app(scope, counted_receive, counted_send)
         finally:
-            host, client = _named(scope)
+            headers = texts(scope["headers"])  # of which no other is kept
             self._journal.write(
                 Entry(
                     time=began,
-                    client=client,
+                    client=headers.get("user-agent", "")[:_LONGEST_CLIENT],
                     method=scope["method"],
-                    host=host,
+                    host=host_in(headers),
                     path=scope["path"][:_LONGEST_PATH],
                     route=scope["state"].get(ROUTE, ""),
                     workspace=workspace_in(scope["path"]),
@@ -78,14 +79,3 @@ class Journaling:
                     faults=tuple(scope["state"].get(STRUCK_BY, ())),
                 )
             )
-
-
-def _named(scope: Scope) -> tuple[str, str]:
-    """Give the host and the beginning of the User-Agent; of other headers nothing is kept."""
-    host = client = ""
-    for name, value in scope["headers"]:
-        if name == b"host":
-            host = value.decode("latin-1").partition(":")[0].lower()
-        elif name == b"user-agent":
-            client = value.decode("latin-1")[:_LONGEST_CLIENT]
-    return host, client

@@ -6,6 +6,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from mlflow_azureml_backend.emulator.asgi import raw_path, raw_query, texts
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -72,10 +74,9 @@ class Recorder:
         await self._application(scope, receive_and_keep, send_and_keep)
 
     def _write(self, scope: Scope, asked: _Body, start: dict[str, Any], answered: _Body) -> None:
-        sent, returned = _texts(scope["headers"]), _texts(start["headers"])
-        path = scope["raw_path"].partition(b"?")[0].decode("latin-1")
-        query = scope["query_string"].decode("latin-1")
-        uri = f"https://{sent.get('host', '')}{path}" + (f"?{query}" if query else "")
+        sent, returned = texts(scope["headers"]), texts(start["headers"])
+        query = raw_query(scope)
+        uri = f"https://{sent.get('host', '')}{raw_path(scope)}" + (f"?{query}" if query else "")
         document = {
             "method": scope["method"],
             "uri": _masked(uri),
@@ -122,10 +123,6 @@ class _Body:
             except ValueError:
                 pass
         return text
-
-
-def _texts(headers: Any) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in headers}
 
 
 def _shown(headers: dict[str, str]) -> dict[str, str]:

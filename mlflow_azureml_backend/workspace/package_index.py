@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from mlflow_azureml_backend.translate.plugin_releases import PLUGIN
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
-
-PLUGIN = "azureml-mlflow"
 
 # Older ones need azureml-core, the retired SDK.
 _OLDEST = Version("1.44")

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 import requests
 
+from tests.signing_in import access_token
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -71,8 +73,8 @@ class Client:
         self._session.trust_env = False  # a CA bundle named in the environment would go first
         self._session.proxies = {"https": endpoint.proxy}
         self._session.verify = endpoint.ca_file
-        self._management = self._token(f"{MANAGEMENT}/.default")
-        self._storage = self._token(f"{_STORAGE}/.default")
+        self._management = access_token(self._endpoint, f"{MANAGEMENT}/.default")
+        self._storage = access_token(self._endpoint, f"{_STORAGE}/.default")
 
     def close(self) -> None:
         self._session.close()
@@ -109,21 +111,6 @@ class Client:
         """Send a JSON document."""
         body = None if document is None else requests.models.complexjson.dumps(document).encode()
         return self.send(method, url, headers={"Content-Type": "application/json"}, body=body)
-
-    def _token(self, scope: str) -> str:
-        endpoint = self._endpoint
-        answer = self._session.post(
-            f"{endpoint.authority}/{endpoint.tenant_id}/oauth2/v2.0/token",
-            data={
-                "grant_type": "client_credentials",
-                "client_id": endpoint.client_id,
-                "client_secret": endpoint.client_secret,
-                "scope": scope,
-            },
-            timeout=_SECONDS,
-        )
-        answer.raise_for_status()
-        return str(answer.json()["access_token"])
 
 
 def _said(error: Exception, host: str) -> str:

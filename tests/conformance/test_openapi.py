@@ -10,6 +10,7 @@ import requests
 
 from tests.conformance.openapi import FOLDER, problems, specification, violations, without_nulls
 from tests.conformance.traffic import Traffic
+from tests.signing_in import access_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -168,15 +169,7 @@ def test_the_traffic_of_the_shared_emulator_is_recorded_without_its_secrets(
     with requests.Session() as session:
         session.trust_env = False
         session.proxies, session.verify = {"https": endpoint.proxy}, endpoint.ca_file
-        token = session.post(
-            f"{endpoint.authority}/{endpoint.tenant_id}/oauth2/v2.0/token",
-            data={
-                "grant_type": "client_credentials",
-                "client_id": endpoint.client_id,
-                "client_secret": endpoint.client_secret,
-                "scope": "https://management.azure.com/.default",
-            },
-        ).json()["access_token"]
+        token = access_token(endpoint)
         url = f"https://management.azure.com{workspace.arm_id}/datastores/workspaceblobstore"
         headers = {"Authorization": f"Bearer {token}"}
         answer = session.post(f"{url}/listSecrets?api-version=2024-10-01", headers=headers)

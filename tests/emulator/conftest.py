@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from mlflow_azureml_backend.pytest_plugin import Faults
+from tests import signing_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,19 +66,7 @@ class Jobs:
 @pytest.fixture(scope="session")
 def access_token(emulator: Any) -> str:
     """Sign in once for all tests, with the plain protocol."""
-    answer = requests.post(
-        f"{emulator.authority}/{emulator.tenant_id}/oauth2/v2.0/token",
-        data={
-            "grant_type": "client_credentials",
-            "client_id": emulator.client_id,
-            "client_secret": emulator.client_secret,
-            "scope": "https://management.azure.com/.default",
-        },
-        proxies={"https": emulator.proxy},
-        verify=emulator.ca_file,
-        timeout=SECONDS,
-    )
-    return str(answer.json()["access_token"])
+    return signing_in.access_token(emulator)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ import requests
 
 from mlflow_azureml_backend.emulator import lifecycle
 from mlflow_azureml_backend.emulator.administration import request
+from tests.signing_in import access_token
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -55,19 +56,7 @@ class Service:
             self.root, runtime="host", dwell_seconds=0.01, idle_seconds=600
         )
         request(self.endpoint, "PUT", f"/_emulator/workspaces/{self.key}", seconds=SECONDS)
-        answer = requests.post(
-            f"{self.endpoint.authority}/{self.endpoint.tenant_id}/oauth2/v2.0/token",
-            data={
-                "grant_type": "client_credentials",
-                "client_id": self.endpoint.client_id,
-                "client_secret": self.endpoint.client_secret,
-                "scope": "https://management.azure.com/.default",
-            },
-            proxies={"https": self.endpoint.proxy},
-            verify=self.endpoint.ca_file,
-            timeout=SECONDS,
-        )
-        self.token = answer.json()["access_token"]
+        self.token = access_token(self.endpoint)
 
     def warm(self) -> None:
         """Wait until MLflow is loaded, without which no job can be submitted."""

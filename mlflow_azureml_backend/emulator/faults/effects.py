@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from mlflow_azureml_backend.emulator import answers
+from mlflow_azureml_backend.emulator.asgi import texts
 from mlflow_azureml_backend.emulator.blob_view import narrowed
 from mlflow_azureml_backend.emulator.errors import BlobError, ServiceError
 from mlflow_azureml_backend.emulator.faults.logs import NARROWINGS
@@ -19,8 +20,8 @@ from mlflow_azureml_backend.emulator.faults.refusals import (
     service_error,
     sign_in_response,
 )
+from mlflow_azureml_backend.emulator.faults.scope import asked
 from mlflow_azureml_backend.emulator.faults.telling import told_otherwise
-from mlflow_azureml_backend.emulator.hosts import service_of
 from mlflow_azureml_backend.emulator.http_protocol import transport_of
 from mlflow_azureml_backend.emulator.lifetimes import issuing
 from mlflow_azureml_backend.emulator.resets import reset
@@ -56,7 +57,7 @@ def _status(active: ActiveFault, app: ASGIApp, emulation: Emulation) -> ASGIApp:
 def _failure(
     status: int, options: Mapping[str, Any], scope: Scope, emulation: Emulation
 ) -> Response:
-    service = service_of(_host(scope)) or ""
+    service = asked(scope).service
     if options.get("html"):
         return nginx_page(status)
     if service == "login":
@@ -72,7 +73,7 @@ def _failure(
 def _refusal(
     error: ServiceError | BlobError, service: str, scope: Scope, emulation: Emulation
 ) -> Response:
-    region, headers = emulation.settings.region, _headers(scope)
+    region, headers = emulation.settings.region, texts(scope["headers"])
     response = answers.refusal(error, method=scope["method"], headers=headers, region=region)
     answers.mark(response, service, headers, region=region, seconds=0.0)
     return response
@@ -174,7 +175,7 @@ def _expired_token(active: ActiveFault, app: ASGIApp, emulation: Emulation) -> A
     del active, app
 
     async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-        service = service_of(_host(scope)) or ""
+        service = asked(scope).service
         error: ServiceError | BlobError = emulation.identity.expired()
         if service == "blob":
             error = BlobError(
@@ -264,15 +265,4 @@ async def _until_gone(receive: Receive) -> None:
 
 
 def _promised(message: Message) -> int:
-    for name, value in message["headers"]:
-        if name.lower() == b"content-length":
-            return int(value)
-    return 0
-
-
-def _headers(scope: Scope) -> dict[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-
-
-def _host(scope: Scope) -> str:
-    return _headers(scope).get("host", "").partition(":")[0].lower()
+    return int(texts(message["headers"]).get("content-length", 0))

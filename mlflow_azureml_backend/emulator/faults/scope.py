@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from mlflow_azureml_backend.emulator.asgi import host_in, texts
 from mlflow_azureml_backend.emulator.hosts import service_of
 from mlflow_azureml_backend.emulator.resources import WorkspaceKey
 
@@ -55,14 +56,14 @@ class Asked:
 
 def asked(scope: Scope) -> Asked:
     """Read what faults choose by out of a request."""
-    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    headers = texts(scope["headers"])
     return Asked(
         method=scope["method"],
-        host=headers.get(b"host", "").partition(":")[0].lower(),
+        host=host_in(headers),
         path=scope["path"],
-        client=headers.get(b"user-agent", ""),
+        client=headers.get("user-agent", ""),
         signed=b"sig=" in scope["query_string"],
-        bearer=headers.get(b"authorization", "").lower().startswith("bearer "),
+        bearer=headers.get("authorization", "").lower().startswith("bearer "),
     )
 
 

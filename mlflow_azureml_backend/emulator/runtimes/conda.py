@@ -23,7 +23,7 @@ from mlflow_azureml_backend.emulator.runtimes.kept_environments import (
     mark_complete,
 )
 from mlflow_azureml_backend.emulator.runtimes.pip_section import read_pip_section
-from mlflow_azureml_backend.emulator.runtimes.uv import Uv, pip_options, without_credentials
+from mlflow_azureml_backend.emulator.runtimes.uv import Uv, without_credentials
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,10 +118,8 @@ class CondaRuntime:
             log.write(f"{error.explanation}\n")
             raise
         if pip.requirements:
-            requirements = place / "conda-meta" / "requirements.txt"
-            requirements.write_text("".join(f"{line}\n" for line in pip.requirements))
-            arguments = ["pip", "install", "--python", str(place / "bin" / "python")]
-            self._uv.run([*arguments, *pip_options(pip.options), "-r", str(requirements)], log)
+            file = place / "conda-meta" / "requirements.txt"
+            self._uv.install(place, file, pip.requirements, pip.options, log)
         facts = {"variables": {**_activated(place, log), **wanted.variables}}
         mark_complete(place, facts)
         return facts

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from mlflow_azureml_backend.emulator.runtimes import BuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import TextIO
 
 _PIP_CONFIGURATION: Final = {
@@ -75,6 +75,30 @@ class Uv:
             raise BuildError("".join(lines) or f"uv ended with status {process.returncode}.")
         return "".join(lines)
 
+    def install(
+        self,
+        place: Path,
+        requirements: Path,
+        lines: Iterable[str],
+        options: Sequence[str],
+        log: TextIO,
+    ) -> None:
+        """Install what pip would into an environment.
+
+        Args:
+            place: the environment's folder.
+            requirements: the file of requirements that is written for it.
+            lines: what stands in that file.
+            options: options of pip, one word each.
+            log: what uv prints goes there.
+
+        Raises:
+            BuildError: it failed; the explanation is what uv printed.
+        """
+        requirements.write_text("".join(f"{line}\n" for line in lines))
+        arguments = ["pip", "install", "--python", str(place / "bin" / "python")]
+        self.run([*arguments, *_in_uvs_words(options), "-r", str(requirements)], log)
+
     def close(self) -> None:
         """End what runs, and run nothing any more."""
         with self._lock:
@@ -116,12 +140,7 @@ def without_credentials(text: str) -> str:
     return _CREDENTIALS.sub("***", text)
 
 
-def pip_options(options: Sequence[str]) -> list[str]:
-    """Say options of pip in uv's words.
-
-    Args:
-        options: the options, one word each.
-    """
+def _in_uvs_words(options: Sequence[str]) -> list[str]:
     return ["--prerelease=allow" if option == "--pre" else option for option in options]
 
 

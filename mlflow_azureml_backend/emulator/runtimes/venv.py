@@ -16,7 +16,7 @@ from mlflow_azureml_backend.emulator.runtimes.kept_environments import (
     content_hash,
     mark_complete,
 )
-from mlflow_azureml_backend.emulator.runtimes.uv import Uv, pip_options, without_credentials
+from mlflow_azureml_backend.emulator.runtimes.uv import Uv, without_credentials
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,10 +86,8 @@ class VenvRuntime:
         shutil.rmtree(place, ignore_errors=True)
         notes = self._make(place, python, log)
         if wanted.requirements:
-            requirements = place / "requirements.txt"
-            requirements.write_text("".join(f"{line}\n" for line in wanted.requirements))
-            arguments = ["pip", "install", "--python", str(place / "bin" / "python")]
-            self._uv.run([*arguments, *pip_options(wanted.options), "-r", str(requirements)], log)
+            file = place / "requirements.txt"
+            self._uv.install(place, file, wanted.requirements, wanted.options, log)
         facts = {"notes": notes}
         mark_complete(place, facts)
         return facts

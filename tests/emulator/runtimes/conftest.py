@@ -28,6 +28,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
+from tests import signing_in
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -251,19 +253,7 @@ def _handler(channel: Channel) -> type[http.server.SimpleHTTPRequestHandler]:
 @pytest.fixture(scope="module")
 def access_token(emulator: Endpoint) -> str:
     """Sign in at the emulator of the module, and wait until its tracking server is there."""
-    answer = requests.post(
-        f"{emulator.authority}/{emulator.tenant_id}/oauth2/v2.0/token",
-        data={
-            "grant_type": "client_credentials",
-            "client_id": emulator.client_id,
-            "client_secret": emulator.client_secret,
-            "scope": "https://management.azure.com/.default",
-        },
-        proxies={"https": emulator.proxy},
-        verify=emulator.ca_file,
-        timeout=SECONDS,
-    )
-    token = str(answer.json()["access_token"])
+    token = signing_in.access_token(emulator)
     workspace = (
         f"/subscriptions/{emulator.subscription_id}/resourceGroups/{emulator.resource_group}"
         f"/providers/Microsoft.MachineLearningServices/workspaces/{emulator.workspace_name}"
