@@ -35,6 +35,12 @@ def read_config_files(config: BackendConfig, root: Path) -> BackendConfig:
         if environment.startswith("azureml:") or not environment.endswith((".yml", ".yaml")):
             return config
         file = root / environment
+        if not file.is_file():
+            raise EnvironmentSpecError(
+                f"Backend config: environment: there is no {file}. Name an environment's YAML "
+                "file by its path in the project, or an environment of the workspace as "
+                "'azureml:NAME:VERSION'."
+            )
         content = read_yaml_mapping(file)
         environment = environment_section(
             {key: value for key, value in content.items() if key not in _DESCRIPTION},
