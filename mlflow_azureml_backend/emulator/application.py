@@ -14,6 +14,7 @@ from anyio.to_thread import run_sync
 
 from mlflow_azureml_backend.emulator import answers
 from mlflow_azureml_backend.emulator import routes as package
+from mlflow_azureml_backend.emulator.api_version import check_api_version
 from mlflow_azureml_backend.emulator.asgi import host_in, raw_path, raw_query, texts
 from mlflow_azureml_backend.emulator.authentication import (
     front_principal,
@@ -130,6 +131,9 @@ class Application:
         scope["state"][ROUTE] = route.path
         principal = None if route.open else self._principal(route.service, method, headers)
         query = dict(parse_qsl(sent_query, keep_blank_values=True))
+        if service == "arm" and not route.open:
+            region = self._emulation.settings.region
+            check_api_version(query.get("api-version"), route.resource_type, region)
         call = Call(
             method=method,
             host=host,

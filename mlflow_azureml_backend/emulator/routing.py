@@ -131,6 +131,12 @@ class Route:
         parts.append(re.escape(self.path[end:]))
         return re.compile("".join(parts), re.IGNORECASE | re.DOTALL)
 
+    @cached_property
+    def resource_type(self) -> str:
+        """Name the type of the resource that is asked for, as Azure Resource Manager does."""
+        below = self.path.rpartition("/providers/")[2]
+        return "/".join(part for part in below.split("/") if not part.startswith("{"))
+
     @property
     def specificity(self) -> tuple[int, int, int]:
         """Rank the template among those that match the same path: fixed text goes first."""

@@ -219,6 +219,36 @@ def test_whatever_is_asked_is_answered_for_a_long_time(
 
 
 @pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("", "MissingApiVersionParameter"),
+        ("api-version=", "MissingApiVersionParameter"),
+        ("api-version=1", "NoRegisteredProviderFound"),
+        ("api-version=2024-13-01", "NoRegisteredProviderFound"),
+        ("api-version=2017-01-01", "NoRegisteredProviderFound"),
+        ("api-version=2999-01-01", "NoRegisteredProviderFound"),
+        ("api-version=2024-04-01'", "NoRegisteredProviderFound"),
+    ],
+)
+def test_a_version_that_cannot_be_one_is_refused_in_the_manager_s_own_form(
+    query: str, code: str, client: Client, workspace: Any
+) -> None:
+    answer = client.send("GET", f"{ARM}{workspace.arm_id}/jobs/mine?{query}")
+
+    assert answer.status == 400
+    error = json.loads(answer.text)["error"]
+    assert error["code"] == code
+    assert set(error) == {"code", "message"}
+
+
+@pytest.mark.parametrize("version", ["2018-03-01-preview", "2024-04-01", "2026-05-01-preview"])
+def test_a_version_that_may_be_one_is_taken(version: str, client: Client, workspace: Any) -> None:
+    answer = client.send("GET", f"{ARM}{workspace.arm_id}/jobs?api-version={version}")
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize(
     ("headers", "status"),
     [
         ({"Authorization": ""}, 401),

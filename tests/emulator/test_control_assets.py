@@ -58,11 +58,11 @@ def inner_codes(answer: requests.Response) -> list[str]:
 def test_a_workspace_is_known_under_any_spelling_and_listed_in_its_group(
     ask: Ask, workspace: Any
 ) -> None:
-    url = f"https://management.azure.com{workspace.arm_id.upper()}?api-version=1"
+    url = f"https://management.azure.com{workspace.arm_id.upper()}?api-version=2024-04-01"
     group = workspace.arm_id.rpartition("/")[0]
 
     found = ask("GET", url).json()
-    listed = ask("GET", f"https://management.azure.com{group}?api-version=1")
+    listed = ask("GET", f"https://management.azure.com{group}?api-version=2024-04-01")
 
     assert found["id"] == workspace.arm_id
     assert found["properties"]["mlFlowTrackingUri"].endswith(workspace.arm_id)
@@ -79,7 +79,9 @@ def test_a_workspace_is_known_under_any_spelling_and_listed_in_its_group(
 def test_an_unknown_workspace_is_refused_by_the_resource_manager_itself(
     ask: Ask, workspace: Any
 ) -> None:
-    answer = ask("GET", f"https://management.azure.com{workspace.arm_id}x/jobs?api-version=1")
+    answer = ask(
+        "GET", f"https://management.azure.com{workspace.arm_id}x/jobs?api-version=2024-04-01"
+    )
 
     assert answer.status_code == 404
     assert answer.json()["error"]["code"] == "ResourceNotFound"
@@ -94,7 +96,7 @@ def test_workspaces_do_not_see_each_others_resources(ask: Ask, workspace: Any) -
     )
 
     assert ask("GET", "/environments/mine").ok
-    assert ask("GET", f"{other}/environments/mine?api-version=1").status_code == 404
+    assert ask("GET", f"{other}/environments/mine?api-version=2024-04-01").status_code == 404
 
 
 def test_a_new_workspace_has_a_cluster_and_two_datastores_one_of_them_the_default(

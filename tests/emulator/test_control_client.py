@@ -244,6 +244,14 @@ def test_streaming_shows_a_line_before_the_job_writes_the_next(
     assert "first line\nsecond line\n" in console.getvalue()
 
 
+def test_a_job_is_validated_before_it_is_submitted(client: MLClient) -> None:
+    good = command(command="true", environment=Environment(image=IMAGE), compute="cpu-cluster")
+    bad = command(command="true", compute="cpu-cluster")
+
+    assert client.jobs.validate(good).passed
+    assert list(client.jobs.validate(bad).error_messages) == ["component.environment"]
+
+
 def test_code_of_the_same_content_is_uploaded_once(client: MLClient, code: str) -> None:
     jobs = [
         client.jobs.create_or_update(

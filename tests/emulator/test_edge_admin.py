@@ -85,11 +85,15 @@ def test_a_workspace_is_created_once_and_known_to_management(
     url = f"{emulator.address}/_emulator/workspaces/{path.upper()}"
     assert requests.put(url, headers=secret, timeout=10).status_code == 200
     known = requests.get(
-        f"https://management.azure.com{workspace.arm_id}", headers=management, timeout=10
+        f"https://management.azure.com{workspace.arm_id}?api-version=2024-04-01",
+        headers=management,
+        timeout=10,
     )
     assert known.json()["name"] == workspace.workspace_name
     unknown = requests.get(
-        f"https://management.azure.com{workspace.arm_id}x", headers=management, timeout=10
+        f"https://management.azure.com{workspace.arm_id}x?api-version=2024-04-01",
+        headers=management,
+        timeout=10,
     )
     assert unknown.status_code == 404
     assert unknown.json()["error"]["code"] == "ResourceNotFound"
@@ -150,7 +154,7 @@ def test_what_the_emulator_does_not_answer_is_said_with_method_and_path(
 
 
 def test_paths_match_in_any_case_as_management_s_do(workspace, management: dict[str, str]) -> None:
-    url = f"https://management.azure.com{workspace.arm_id}"
+    url = f"https://management.azure.com{workspace.arm_id}?api-version=2024-04-01"
     odd = url.replace("resourceGroups", "RESOURCEGROUPS").replace("workspaces", "Workspaces")
     assert requests.get(odd, headers=management, timeout=10).status_code == 200
 
@@ -162,7 +166,7 @@ def test_a_body_that_is_too_large_is_refused(workspace, management: dict[str, st
             yield piece
 
     answer = requests.put(
-        f"https://management.azure.com{workspace.arm_id}/codes/c/versions/1",
+        f"https://management.azure.com{workspace.arm_id}/codes/c/versions/1?api-version=2024-04-01",
         data=body(),
         headers=management,
         timeout=60,
@@ -172,7 +176,7 @@ def test_a_body_that_is_too_large_is_refused(workspace, management: dict[str, st
 
 def test_a_body_that_is_no_json_object_is_refused(workspace, management: dict[str, str]) -> None:
     answer = requests.put(
-        f"https://management.azure.com{workspace.arm_id}/codes/c/versions/1",
+        f"https://management.azure.com{workspace.arm_id}/codes/c/versions/1?api-version=2024-04-01",
         data="[1]",
         headers=management,
         timeout=10,

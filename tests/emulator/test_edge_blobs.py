@@ -52,7 +52,8 @@ def account(workspace) -> str:
 @pytest.fixture
 def account_key(account: str, workspace, signed_in: Endpoint) -> str:
     answer = requests.post(
-        f"https://management.azure.com{workspace.arm_id}/datastores/workspaceblobstore/listSecrets",
+        f"https://management.azure.com{workspace.arm_id}/datastores/workspaceblobstore/listSecrets"
+        "?api-version=2024-04-01",
         headers=bearer("https://management.azure.com/.default"),
         timeout=10,
     )
