@@ -227,7 +227,7 @@ def test_only_who_knows_the_secret_may_step_jobs(admin: Any) -> None:
 def test_the_example_of_the_documentation_steps_a_job(
     held: Any, jobs: Any, workspace: Any, emulator_root: Any
 ) -> None:
-    page = Path(__file__).parents[2] / "docs" / "emulator-jobs.md"
+    page = Path(__file__).parents[3] / "docs" / "emulator-jobs.md"
     (example,) = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     workspace_of_the_example = "00000000-0000-0000-0000-000000000000/emulator/emulator"
     assert workspace_of_the_example in example
