@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from mlflow_azureml_backend.follow import Display
     from mlflow_azureml_backend.job import JobHandle, JobSpec
+    from mlflow_azureml_backend.project import ProjectSpec
     from mlflow_azureml_backend.workspace import Workspace
 
 _NAME_ALPHABET = "bcdfghjklmnpqrstvwxyz0123456789"
@@ -109,7 +110,7 @@ class AzureMLProjectBackend(AbstractBackend):
             parameters={**declared, **extra},
         )
         display = display_for(stream=config.stream or bool(invocation))
-        _announce(display, spec, workspace)
+        _announce(display, project, spec, workspace)
         try:
             handle = workspace.submit(spec, name=job_name)
             session.submitted(handle)
@@ -171,13 +172,15 @@ def _client_versions() -> ClientVersions:
     return ClientVersions(python=python, mlflow=mlflow.__version__)
 
 
-def _announce(display: Display, spec: JobSpec, workspace: Workspace) -> None:
+def _announce(display: Display, project: ProjectSpec, spec: JobSpec, workspace: Workspace) -> None:
     where = f"{workspace.ref.workspace_name} (resource group {workspace.ref.resource_group})"
     display.note(f"Workspace    {where}")
     display.note(f"Compute      {spec.compute or 'serverless'}")
     environment = spec.environment
-    runs_in = environment.reference or environment.image or "an image built from"
-    display.note(f"Environment  {runs_in} with {environment.origin}")
+    runs_in = environment.reference or environment.image or "an image that Azure ML builds"
+    display.note(f"Environment  {runs_in}: {environment.origin}")
+    for warning in project.warnings:
+        display.note(f"Warning      {warning}")
 
 
 def _announce_job(display: Display, handle: JobHandle, run_id: str) -> None:

@@ -64,17 +64,19 @@ EMULATOR = WorkspaceRef(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildSpec:
-    """Say which image the service has to build.
+    """Say which image the service has to build: its build context.
 
     Args:
-        folder: The build context on this machine, or None for one that is only made of `files`.
-        dockerfile: The Dockerfile's path in the folder, or its text where there is no folder.
+        folder: Folder on this machine whose files are in the context, or None.
+        paths: The files and folders of `folder` that go along, relative to it; empty for all.
         files: Name -> text of each further file.
+        dockerfile: The Dockerfile's path in the context.
     """
 
     folder: Path | None = None
-    dockerfile: str
+    paths: tuple[str, ...] = ()
     files: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    dockerfile: str = "Dockerfile"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

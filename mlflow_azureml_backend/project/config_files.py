@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.config import environment_section
 from mlflow_azureml_backend.errors import EnvironmentSpecError
-from mlflow_azureml_backend.project.environment_files import read_conda_file, read_yaml_mapping
+from mlflow_azureml_backend.project.environment_files import (
+    read_conda_content,
+    read_conda_file,
+    read_yaml_mapping,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +58,10 @@ def read_config_files(config: BackendConfig, root: Path) -> BackendConfig:
 def _with_content(environment: EnvironmentConfig, base: Path, root: Path) -> EnvironmentConfig:
     if isinstance(environment.conda_file, str):
         conda = dict(read_conda_file(base / environment.conda_file, root))
+        return environment.model_copy(update={"conda_file": conda})
+    if environment.conda_file is not None:
+        where = base / "environment.conda_file of the backend config"
+        conda = dict(read_conda_content(environment.conda_file, where, root))
         return environment.model_copy(update={"conda_file": conda})
     if environment.build is not None:
         folder = (base / environment.build.path).resolve()

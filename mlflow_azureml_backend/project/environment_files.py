@@ -11,17 +11,15 @@ import yaml
 from mlflow.projects import env_type
 
 from mlflow_azureml_backend.errors import EnvironmentSpecError
+from mlflow_azureml_backend.project.pip_lines import resolve_lines
 from mlflow_azureml_backend.project.spec import EnvironmentKind, ProjectEnvironment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Mapping
 
 _REQUIREMENTS_FILE = "requirements.txt"
 _DOCKERFILE = "Dockerfile"
 
-# As pip reads a line of a requirements file: a comment, and the option that names another file.
-_COMMENT = re.compile(r"(^|\s+)#.*$")
-_INCLUDE = re.compile(r"(?:-r\s*|--requirement(?:\s+|\s*=\s*))(?P<file>\S.*)")
 _VERSION = re.compile(r"\d+(\.\d+)*")
 
 
@@ -56,7 +54,7 @@ def read_environment(
         return ProjectEnvironment(
             kind=EnvironmentKind.REQUIREMENTS,
             file=_REQUIREMENTS_FILE,
-            requirements=tuple(_inlined([f"-r {_REQUIREMENTS_FILE}"], root, root)),
+            requirements=resolve_lines([f"-r {_REQUIREMENTS_FILE}"], root / "MLproject", root),
         )
     return ProjectEnvironment(kind=EnvironmentKind.NONE)
 
@@ -87,7 +85,7 @@ def read_conda_content(content: Any, path: Path, root: Path) -> Mapping[str, Any
                 raise EnvironmentSpecError(
                     f"{path}: a mapping under dependencies must be `pip:` with a list of text."
                 )
-            resolved.append({"pip": list(_inlined(lines, path.parent, root))})
+            resolved.append({"pip": list(resolve_lines(lines, path, root))})
         elif isinstance(dependency, str):
             resolved.append(dependency)
         else:
@@ -116,7 +114,7 @@ def _python(content: Any, path: Path, root: Path, file: str) -> ProjectEnvironme
         kind=EnvironmentKind.PYTHON,
         file=file,
         python=None if python is None else str(python),
-        requirements=tuple(_inlined(lines, path.parent, root)),
+        requirements=resolve_lines(lines, path, root),
     )
 
 
@@ -154,31 +152,6 @@ def _docker(docker_env: Mapping[str, Any], environ: Mapping[str, str]) -> Projec
     return ProjectEnvironment(
         kind=EnvironmentKind.DOCKER, image=str(docker_env["image"]), variables=tuple(variables)
     )
-
-
-def _inlined(
-    lines: Iterable[str], base: Path, root: Path, seen: tuple[Path, ...] = ()
-) -> Iterator[str]:
-    """Replace every `-r file` by its lines; pip reads it relative to the file that names it."""
-    for raw in lines:
-        line = _COMMENT.sub("", raw).strip()
-        if not line:
-            continue
-        include = _INCLUDE.fullmatch(line)
-        if include is None:
-            yield line
-            continue
-        path = (base / include["file"]).resolve()
-        if not _inside(path, root):
-            raise EnvironmentSpecError(f"{base}: `{line}` names a file outside the project.")
-        if path in seen:
-            raise EnvironmentSpecError(f"{path}: requirement files include each other.")
-        try:
-            text = path.read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise EnvironmentSpecError(f"`{line}`: {path} cannot be read: {error}.") from error
-        joined = text.replace("\\\n", " ")
-        yield from _inlined(joined.splitlines(), path.parent, root, (*seen, path))
 
 
 def read_yaml_mapping(path: Path) -> Any:

@@ -62,7 +62,7 @@ def read_project(
         EnvironmentSpecError: The environment file is unreadable or wrong.
     """
     root = _fetch(uri, version)
-    check_mlproject(root)
+    warnings = check_mlproject(root)
     try:
         project = load_project(str(root))
     except MlflowException as error:
@@ -84,6 +84,7 @@ def read_project(
             build_image=build_image,
         ),
         git=git_source(root),
+        warnings=warnings,
     )
 
 

@@ -5,6 +5,7 @@ MLflow reads the file without looking: a list where it wants a mapping ends in a
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -16,20 +17,31 @@ if TYPE_CHECKING:
 
 _MAPPINGS = ("docker_env", "databricks_spark_job")
 _TEXTS = ("conda_env", "python_env")
+_KNOWN = ("name", "entry_points", "conda_env", "python_env", "docker_env")
 
 
-def check_mlproject(root: Path) -> None:
+def check_mlproject(root: Path) -> tuple[str, ...]:
     """Say what is wrong with the MLproject file of a folder, if it has one.
+
+    Returns:
+        A warning for each key that MLflow ignores without a word, such as `renv_env`.
 
     Raises:
         ProjectError: The file is not YAML or has another shape than an MLproject.
     """
     for path in root.iterdir():
         if path.name.lower() == "mlproject" and path.is_file():
-            _check(path)
+            return tuple(map(_ignored, _check(path).keys() - set(_KNOWN)))
+    return ()
 
 
-def _check(path: Path) -> None:
+def _ignored(key: object) -> str:
+    near = difflib.get_close_matches(str(key), _KNOWN, n=1, cutoff=0.7)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"MLproject: the key '{key}' is unknown and ignored.{hint}"
+
+
+def _check(path: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -55,6 +67,7 @@ def _check(path: Path) -> None:
                     f"{path}: entry_points.{name}.parameters.{parameter} must be a type or "
                     "{type: …, default: …}."
                 )
+    return dict(content)
 
 
 def _expect_mapping(value: Any, path: Path, where: str) -> None:

@@ -96,6 +96,7 @@ class ProjectSpec:
         parameters: The user's values as text, declared or not, in the order given.
         environment: The project's own environment.
         git: Lineage of `root`, or None outside a git repository.
+        warnings: What the user should know of the project before it runs.
     """
 
     name: str | None
@@ -106,3 +107,4 @@ class ProjectSpec:
     parameters: Mapping[str, str]
     environment: ProjectEnvironment
     git: GitSource | None = None
+    warnings: tuple[str, ...] = ()

@@ -1,10 +1,14 @@
-"""Conda's dependency specs, read as pip requirements."""
+"""Conda's dependency specs: in an order of their own, and read as pip requirements."""
 
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.errors import EnvironmentSpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # [channel::]name, then a version and a build after `=` or a space, or [version='…', …].
 _SPEC = re.compile(
@@ -13,6 +17,22 @@ _SPEC = re.compile(
 _VERSION_FIELD = re.compile(r"\bversion\s*=\s*(?:'([^']*)'|\"([^\"]*)\"|([^,]*))")
 _BOUND = re.compile(r"(?P<operator>[=<>!~]=|[=<>]|)(?P<number>[^=<>!~]*)")
 _SPACED = re.compile(r"\s*([,|<>=!~]+)\s*")
+
+
+def in_order(conda: Mapping[str, Any]) -> dict[str, Any]:
+    """Sort what has no order in a conda file, so that the same environment is the same text.
+
+    Azure ML finds an environment again by a hash of its text. Neither conda nor pip cares for the
+    order of dependencies; that of channels says which goes first, and stays.
+
+    Args:
+        conda: The conda file's content.
+    """
+    dependencies = conda.get("dependencies") or []
+    specs = {item for item in dependencies if isinstance(item, str)}
+    lines = {line for item in dependencies if isinstance(item, dict) for line in item["pip"]}
+    pip = [{"pip": sorted(lines)}] if lines else []
+    return {**conda, "dependencies": [*sorted(specs), *pip]}
 
 
 def package_of(spec: str) -> str:

@@ -16,6 +16,10 @@ from mlflow_azureml_backend.project import EnvironmentKind, ProjectEnvironment
 from mlflow_azureml_backend.translate.base_image import base_image
 from mlflow_azureml_backend.translate.conda_spec import as_requirement, package_of
 from mlflow_azureml_backend.translate.injection import Injection, plan_injection
+from mlflow_azureml_backend.translate.local_packages import (
+    build_with_local_packages,
+    local_paths,
+)
 from mlflow_azureml_backend.translate.plugin_install import derived_image
 
 if TYPE_CHECKING:
@@ -25,6 +29,13 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.translate.plugin_releases import PluginRelease, PluginReleases
 
 _REFERENCE = re.compile(r"^azureml:(//registries/.+|[^/:@]+(:[^/:@]+|@[^/:@]+))$")
+
+# Why an environment was chosen, where the MLproject does not say it.
+_ORIGINS = {
+    EnvironmentKind.REQUIREMENTS: "{file}, since the MLproject names no environment, with Python "
+    "{python} as here",
+    EnvironmentKind.NONE: "no environment file: Python {python} and MLflow as here",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +70,7 @@ def plan_environment(
     *,
     versions: ClientVersions,
     releases: PluginReleases,
+    root: Path,
 ) -> PlannedEnvironment:
     """Choose the environment, and add `azureml-mlflow` to it.
 
@@ -69,11 +81,23 @@ def plan_environment(
         config: The backend config, files read.
         versions: This machine's Python and MLflow.
         releases: The releases of the plugin.
+        root: The project's folder, of which packages may be installed.
 
     Raises:
         ConfigError: The config's environment is no environment.
         EnvironmentSpecError: It asks for what a job cannot have.
     """
+    planned = _with_plugin_somewhere(project, config, versions=versions, releases=releases)
+    return replace(planned, spec=_with_local_packages(planned.spec, root))
+
+
+def _with_plugin_somewhere(
+    project: ProjectEnvironment,
+    config: BackendConfig,
+    *,
+    versions: ClientVersions,
+    releases: PluginReleases,
+) -> PlannedEnvironment:
     inject = config.inject
     if config.environment is None:
         spec = _of_project(project, config.image, versions)
@@ -152,8 +176,9 @@ def _of_project(
     return EnvironmentSpec(
         image=wanted.base or base_image([*specs, *lines], gpu=wanted.gpu),
         conda_file=conda,
-        origin=environment.file
-        or f"no environment file: Python {versions.python} and MLflow as here",
+        origin=_ORIGINS.get(environment.kind, "{file}").format(
+            file=environment.file, python=versions.python
+        ),
     )
 
 
@@ -174,6 +199,14 @@ def _with_plugin(
         bounds.append("pip")
     pip = {"pip": [*lines, *injection.requirements]}
     return {**conda, "dependencies": [*specs, *bounds, pip]}, injection
+
+
+def _with_local_packages(spec: EnvironmentSpec, root: Path) -> EnvironmentSpec:
+    paths = local_paths(_parts(spec.conda_file)[1]) if spec.conda_file else ()
+    if not paths or spec.image is None or spec.conda_file is None:
+        return spec
+    build = build_with_local_packages(spec.image, spec.conda_file, paths, root=root)
+    return replace(spec, image=None, conda_file=None, build=build)
 
 
 def _parts(conda: Mapping[str, Any]) -> tuple[Sequence[str], Sequence[str]]:

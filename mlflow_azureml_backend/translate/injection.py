@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from mlflow_azureml_backend.errors import EnvironmentSpecError
+from mlflow_azureml_backend.translate.local_packages import local_paths
 from mlflow_azureml_backend.translate.plugin_releases import PLUGIN
 
 if TYPE_CHECKING:
@@ -76,7 +77,9 @@ def plan_injection(
     if not mlflow and hashed:
         return Injection(at_start=usable[0])
     if not mlflow:
-        return Injection(requirements=_with_clients_mlflow(client_mlflow, usable[0], releases))
+        # What a package of the project itself asks for is not known here: pip finds what suits all.
+        client = None if local_paths(requirements) else client_mlflow
+        return Injection(requirements=_with_mlflow(client, usable[0], releases))
     versions = _allowed(wanted, mlflow, releases)
     for release in usable:
         if not versions or any(_fits(version, release) for version in versions):
@@ -118,9 +121,11 @@ def _usable(python: SpecifierSet | None, releases: PluginReleases) -> list[Plugi
     return found
 
 
-def _with_clients_mlflow(
-    client_mlflow: str, plugin: PluginRelease, releases: PluginReleases
+def _with_mlflow(
+    client_mlflow: str | None, plugin: PluginRelease, releases: PluginReleases
 ) -> tuple[str, ...]:
+    if client_mlflow is None:
+        return ("mlflow", f"{PLUGIN}=={plugin.version}")
     fitting = max(version for version in releases.mlflow if _fits(version, plugin))
     version = min(Version(client_mlflow), fitting)
     beside = [f"mlflow-skinny=={version}"] if version < _FIRST_ON_SKINNY else []

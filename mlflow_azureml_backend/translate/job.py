@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.job import EMPTY, JobSpec
 from mlflow_azureml_backend.project import EnvironmentKind, ProjectEnvironment
 from mlflow_azureml_backend.translate.command import render_command
+from mlflow_azureml_backend.translate.conda_spec import in_order
 from mlflow_azureml_backend.translate.docker_arguments import resources_from_docker_args
 from mlflow_azureml_backend.translate.environment import client_mlflow, plan_environment
 from mlflow_azureml_backend.translate.plugin_install import with_plugin_at_start
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mlflow_azureml_backend.config import BackendConfig
+    from mlflow_azureml_backend.job import EnvironmentSpec
     from mlflow_azureml_backend.project import GitSource, ProjectSpec
     from mlflow_azureml_backend.translate.environment import ClientVersions
 
@@ -51,7 +54,9 @@ def translate(
     """
     releases = packaged_releases()
     own = project.environment if use_project_environment else _NO_ENVIRONMENT
-    environment = plan_environment(own, config, versions=versions, releases=releases)
+    environment = plan_environment(
+        own, config, versions=versions, releases=releases, root=project.root
+    )
     command = render_command(project.entry_point, project.parameters)
     if environment.at_start is not None:
         command = with_plugin_at_start(
@@ -60,7 +65,7 @@ def translate(
     return JobSpec(
         command=command,
         code=project.root,
-        environment=environment.spec,
+        environment=_in_order(environment.spec),
         compute=config.compute,
         resources=resources_from_docker_args(docker_args),
         experiment_name=config.experiment_name or experiment_name,
@@ -72,6 +77,12 @@ def translate(
         tags=MappingProxyType(dict(config.tags)),
         properties=MappingProxyType(_lineage(project.git)),
     )
+
+
+def _in_order(environment: EnvironmentSpec) -> EnvironmentSpec:
+    if environment.conda_file is None:
+        return environment
+    return replace(environment, conda_file=MappingProxyType(in_order(environment.conda_file)))
 
 
 def _lineage(git: GitSource | None) -> dict[str, str]:

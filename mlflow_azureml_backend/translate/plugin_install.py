@@ -77,7 +77,7 @@ def derived_image(image: str, plugin: PluginRelease, *, mlflow: str) -> BuildSpe
         f"FROM {image}\nCOPY {_SCRIPT_NAME} /tmp/{_SCRIPT_NAME}\nRUN python /tmp/{_SCRIPT_NAME}\n"
     )
     script = _with_choices(plugin, mlflow) + _AT_BUILD
-    return BuildSpec(dockerfile=dockerfile, files={_SCRIPT_NAME: script})
+    return BuildSpec(files={"Dockerfile": dockerfile, _SCRIPT_NAME: script})
 
 
 def with_plugin_at_start(command: str, plugin: PluginRelease, *, mlflow: str) -> str:

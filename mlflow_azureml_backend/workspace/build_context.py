@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.workspace.failures import service_errors
-from mlflow_azureml_backend.workspace.snapshot import digest, list_files
+from mlflow_azureml_backend.workspace.snapshot import SnapshotFile, digest, list_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlflow_azureml_backend.job import BuildSpec
     from mlflow_azureml_backend.workspace.connection import Connection
-    from mlflow_azureml_backend.workspace.snapshot import SnapshotFile
 
 _API = "2024-04-01"
 _DATASTORE = "/datastores/workspaceblobstore"
-_DOCKERFILE = "Dockerfile"
 
 
 def upload_build_context(connection: Connection, build: BuildSpec) -> tuple[str, str]:
@@ -39,22 +36,31 @@ def upload_build_context(connection: Connection, build: BuildSpec) -> tuple[str,
         ProjectError: The folder cannot be uploaded.
         WorkspaceError: The service refused, or could not be reached.
     """
-    with _folder(build) as folder:
-        files = list_files(folder)
+    with TemporaryDirectory() as temporary:
+        files = _files(build, Path(temporary))
         prefix = f"LocalUpload/{digest(files)}/environment"
         url = _upload(connection, files, prefix)
-    return url, _DOCKERFILE if build.folder is None else build.dockerfile
+    return url, build.dockerfile
 
 
-@contextmanager
-def _folder(build: BuildSpec) -> Iterator[Path]:
-    if build.folder is not None:
-        yield build.folder
+def _files(build: BuildSpec, temporary: Path) -> list[SnapshotFile]:
+    """List what is in the context, in the order in which it is hashed."""
+    found = {file.name: file for file in _files_of_folder(build)}
+    for name, text in build.files.items():
+        (temporary / name).write_text(text, encoding="utf-8", newline="\n")
+        found[name] = SnapshotFile(path=temporary / name, name=name)
+    return sorted(found.values(), key=lambda file: file.name.lower())
+
+
+def _files_of_folder(build: BuildSpec) -> Iterator[SnapshotFile]:
+    if build.folder is None:
         return
-    with TemporaryDirectory() as temporary:
-        for name, text in {_DOCKERFILE: build.dockerfile, **build.files}.items():
-            (Path(temporary) / name).write_text(text, encoding="utf-8", newline="\n")
-        yield Path(temporary)
+    for path in build.paths or (".",):
+        place = build.folder / path
+        # A file that is named goes along even if the project's snapshot leaves it out.
+        within = list_files(place) if place.is_dir() else [SnapshotFile(path=place, name="")]
+        for file in within:
+            yield SnapshotFile(path=file.path, name=PurePosixPath(path, file.name).as_posix())
 
 
 def _upload(connection: Connection, files: list[SnapshotFile], prefix: str) -> str:

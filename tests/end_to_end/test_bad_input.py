@@ -63,6 +63,34 @@ PROJECT_MISTAKES = {
         {"MLproject": "conda_env: none.yaml\nentry_points: {main: {command: 'true'}}"},
         "none.yaml",
     ),
+    "two environments": (
+        ["{project}"],
+        {
+            "MLproject": "conda_env: conda.yaml\ndocker_env: {image: i}\n"
+            "entry_points: {main: {command: 'true'}}"
+        },
+        "Project cannot contain multiple environment fields",
+    ),
+    "a requirements file that is missing": (
+        ["{project}"],
+        {"conda.yaml": "dependencies: [python=3.11, {pip: [-r more.txt]}]"},
+        "more.txt cannot be read",
+    ),
+    "a package outside the project": (
+        ["{project}"],
+        {"conda.yaml": "dependencies: [python=3.11, {pip: [-e ../empty]}]"},
+        "which is outside the project",
+    ),
+    "pins that cannot work together": (
+        ["{project}"],
+        {"conda.yaml": "dependencies: [{pip: [mlflow==3.1, azureml-mlflow==1.60.0.post1]}]"},
+        "Remove azureml-mlflow from the environment to get the one that fits",
+    ),
+    "a Python that is too old": (
+        ["{project}"],
+        {"conda.yaml": "dependencies: [python=2.7]"},
+        "asks for python==2.7",
+    ),
     "an environment file that is not YAML": (
         ["{project}"],
         {"conda.yaml": "dependencies: [a, b"},

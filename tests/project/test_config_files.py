@@ -22,7 +22,7 @@ def config(environment):
 )
 def test_a_config_that_names_no_file_is_the_same_config(environment, tmp_path):
     given = config(environment)
-    assert read_config_files(given, tmp_path) is given
+    assert read_config_files(given, tmp_path) == given
 
 
 def test_a_conda_file_is_read_with_the_requirements_that_it_names(write):

@@ -240,3 +240,79 @@ def test_a_conda_file_is_read_by_its_path_as_well(write):
 def test_a_conda_file_that_is_missing_is_named(tmp_path):
     with pytest.raises(EnvironmentSpecError, match=r"absent\.yaml cannot be read: No such file"):
         read_conda_file(tmp_path / "absent.yaml", tmp_path)
+
+
+PACKAGE = {"lib/pyproject.toml": "", "env/own/setup.py": "", "wheels/x-1.whl": "", "c.txt": ""}
+
+
+@pytest.mark.parametrize(
+    ("line", "resolved"),
+    [
+        ("-e ..", "-e ."),
+        ("-e ..[dev]", "-e .[dev]"),
+        ("-e../lib", "-e ./lib"),
+        ("--editable ../lib", "--editable ./lib"),
+        ("--editable=../lib", "--editable ./lib"),
+        ("../lib", "./lib"),
+        ("./own", "./env/own"),
+        ("own/", "./env/own"),
+        ("lib/", "./lib"),
+        ("../lib[a,b] ; python_version > '3.8'", "./lib[a,b] ; python_version > '3.8'"),
+        ("../wheels/x-1.whl --hash=sha256:00", "./wheels/x-1.whl --hash=sha256:00"),
+        ("x @ file:../wheels/x-1.whl", "./wheels/x-1.whl"),
+        ("x[a] @ file:../lib ; os_name == 'posix'", "./lib[a] ; os_name == 'posix'"),
+        ("-c ../c.txt", "-c ./c.txt"),
+        ("-f ../wheels", "-f ./wheels"),
+        ("--find-links=../wheels", "--find-links ./wheels"),
+    ],
+)
+def test_a_local_path_is_spelled_from_the_project_on(write, read, line, resolved):
+    root = write({**conda(f"dependencies: [{{pip: [{json.dumps(line)}]}}]"), **PACKAGE})
+    assert read(root).environment.conda["dependencies"] == [{"pip": [resolved]}]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "mlflow==3.1",
+        "mlflow[extras]>=2,<3 ; python_version < '3.12'",
+        "x @ https://h/a/x-1.whl",
+        "x @ git+https://h/x.git@main",
+        "https://h/a/x-1.whl",
+        "git+https://h/x.git#egg=x",
+        "-e git+https://h/x.git#egg=x",
+        "--extra-index-url https://h/simple",
+        "-f https://h/wheels/",
+        "a==1 --hash=sha256:00",
+        "--no-binary :all:",
+        "--pre",
+    ],
+)
+def test_what_pip_fetches_itself_is_left_as_it_is(write, read, line):
+    root = write(conda(f"dependencies: [{{pip: [{json.dumps(line)}]}}]"))
+    assert read(root).environment.conda["dependencies"] == [{"pip": [line]}]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("-e ../../elsewhere", "`-e ../../elsewhere` names"),
+        ("../../elsewhere", "is outside the project"),
+        ("-e ../missing", "missing, which does not exist"),
+        ("./x.whl", "x.whl, which does not exist"),
+        ("-c ../../elsewhere/c.txt", "does not exist"),
+        ("-r ../../elsewhere.txt", "names a file outside the project"),
+    ],
+)
+def test_a_local_path_that_cannot_travel_is_refused(write, read, tmp_path, line, message):
+    root = write(conda(f"dependencies: [{{pip: [{json.dumps(line)}]}}]"))
+    (root.parent / "elsewhere").mkdir(exist_ok=True)
+    with pytest.raises(EnvironmentSpecError, match=r"conda\.yaml: `") as caught:
+        read(root)
+    assert message in str(caught.value)
+
+
+def test_a_path_in_an_included_file_is_read_from_that_file_on(write, read):
+    files = {**python("dependencies: ['-r ../reqs/a.txt']"), "reqs/a.txt": "-e ./lib\n-e ../lib\n"}
+    root = write({**files, **PACKAGE, "reqs/lib/setup.py": ""})
+    assert read(root).environment.requirements == ("-e ./reqs/lib", "-e ./lib")

@@ -159,3 +159,25 @@ def test_any_yaml_is_a_project_or_one_of_our_errors(write, read, mlproject, envi
         return
     assert project.entry_point.name == "main"
     assert project.name is None or isinstance(project.name, str)
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        ("renv_env: renv.lock", "MLproject: the key 'renv_env' is unknown and ignored."),
+        ("kubernetes_env: {a: b}", "MLproject: the key 'kubernetes_env' is unknown and ignored."),
+        (
+            "conda_evn: c.yaml",
+            "the key 'conda_evn' is unknown and ignored. Did you mean 'conda_env'?",
+        ),
+        ("3: 4", "MLproject: the key '3' is unknown and ignored."),
+    ],
+)
+def test_a_key_that_mlflow_ignores_is_told(write, read, text, warning):
+    [told] = read(write({"MLproject": f"{text}\n{MAIN}"})).warnings
+    assert warning in told
+
+
+def test_a_project_of_known_keys_warns_of_nothing(write, read):
+    text = f"name: n\ndocker_env: {{image: i}}\n{MAIN}"
+    assert read(write({"MLproject": text})).warnings == ()

@@ -1,6 +1,7 @@
 """Conda's specs are read as the pip requirement with the same bounds."""
 
 import contextlib
+import json
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from mlflow_azureml_backend.errors import EnvironmentSpecError
-from mlflow_azureml_backend.translate.conda_spec import as_requirement, package_of
+from mlflow_azureml_backend.translate.conda_spec import as_requirement, in_order, package_of
 
 
 @pytest.mark.parametrize(
@@ -83,3 +84,27 @@ def test_bounds_that_both_know_are_the_same_bounds(parts, channel):
 def test_any_text_is_a_requirement_or_one_clear_error(text):
     with contextlib.suppress(EnvironmentSpecError):
         assert as_requirement(text)
+
+
+def test_the_same_environment_in_another_order_is_the_same_text():
+    one = {
+        "channels": ["b", "a"],
+        "dependencies": ["python=3.11", "pip", {"pip": ["x==1", "--pre", "a"]}, "numpy"],
+    }
+    other = {
+        "channels": ["b", "a"],
+        "dependencies": [
+            "numpy",
+            {"pip": ["a"]},
+            "pip",
+            "pip",
+            "python=3.11",
+            {"pip": ["--pre", "x==1"]},
+        ],
+    }
+    assert json.dumps(in_order(one)) == json.dumps(in_order(other))
+    assert in_order(one) == {
+        "channels": ["b", "a"],
+        "dependencies": ["numpy", "pip", "python=3.11", {"pip": ["--pre", "a", "x==1"]}],
+    }
+    assert in_order({"name": "n"}) == {"name": "n", "dependencies": []}

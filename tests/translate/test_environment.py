@@ -1,6 +1,8 @@
 """A project's environment becomes an image and a conda file in which the job can log."""
 
 import copy
+import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -23,6 +25,7 @@ def plan(project=None, *, client_mlflow="3.10.0", **config):
         BackendConfig.model_validate(config),
         versions=ClientVersions(python="3.11", mlflow=client_mlflow),
         releases=packaged_releases(),
+        root=Path("project"),
     )
 
 
@@ -100,6 +103,57 @@ CONDA = [
         id="a choice that pip cannot say",
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ("-e .", "."),
+        (".[dev]", "."),
+        ("-e ./libs/my tools[extra] ; python_version > '3'", "libs/my tools"),
+        ("./wheels/x-1-py3-none-any.whl", "wheels/x-1-py3-none-any.whl"),
+        ("--find-links ./wheels", "wheels"),
+        ("-c ./constraints.txt", "constraints.txt"),
+    ],
+)
+def test_packages_of_the_project_go_along_to_where_the_image_is_built(line, path):
+    spec = from_conda({"dependencies": ["python=3.11", {"pip": ["mlflow==3.1.0", line]}]})
+    assert (spec.image, spec.conda_file, spec.origin) == (None, None, "conda.yaml")
+    assert spec.build.folder == Path("project")
+    assert spec.build.paths == (path,)
+    dockerfile = spec.build.files[spec.build.dockerfile]
+    assert dockerfile.startswith(f"FROM {CPU_IMAGE}\n")
+    (name,) = set(spec.build.files) - {spec.build.dockerfile}
+    assert f"--file {name} " in dockerfile
+    assert json.loads(spec.build.files[name])["dependencies"] == [
+        "pip",
+        "python=3.11",
+        {"pip": sorted(["mlflow==3.1.0", line, PLUGIN])},
+    ]
+
+
+@pytest.mark.parametrize("line", ["git+https://h/x.git", "-f https://h/wheels", "x @ https://h/x"])
+def test_what_pip_fetches_itself_stays_in_the_conda_file(line):
+    assert from_conda({"dependencies": [{"pip": ["mlflow==3.1.0", line]}]}).build is None
+
+
+def test_a_package_with_its_hash_goes_along_and_the_plugin_comes_at_the_start():
+    line = "./wheels/x-1.whl --hash=sha256:00"
+    planned = plan(
+        ProjectEnvironment(
+            kind=EnvironmentKind.CONDA,
+            file="conda.yaml",
+            conda={"dependencies": [{"pip": ["mlflow==3.1.0", line]}]},
+        )
+    )
+    assert planned.spec.build.paths == ("wheels/x-1.whl",)
+    assert f"azureml-mlflow=={planned.at_start.version}" == PLUGIN
+
+
+def test_a_package_of_the_project_may_choose_the_mlflow():
+    spec = from_conda({"dependencies": ["python=3.11", {"pip": ["-e ."]}]})
+    (content,) = (text for text in spec.build.files.values() if text.startswith("{"))
+    assert json.loads(content)["dependencies"][-1] == {"pip": ["-e .", PLUGIN, "mlflow"]}
 
 
 @pytest.mark.parametrize(("content", "dependencies"), CONDA)
@@ -255,9 +309,9 @@ DOCKER = ProjectEnvironment(kind=EnvironmentKind.DOCKER, image="registry.example
 def test_the_plugin_joins_a_docker_image_in_an_image_that_is_built_on_it():
     spec = from_project(DOCKER)
     assert (spec.image, spec.conda_file, spec.origin) == (None, None, "docker_env")
-    assert spec.build.dockerfile.startswith("FROM registry.example/train:1\n")
-    [(name, script)] = spec.build.files.items()
-    assert f"COPY {name} " in spec.build.dockerfile
+    assert spec.build.files["Dockerfile"].startswith("FROM registry.example/train:1\n")
+    [(_, _), (name, script)] = spec.build.files.items()
+    assert f"COPY {name} " in spec.build.files["Dockerfile"]
     assert f'PLUGIN = "{PLUGIN}"' in script
     assert 'MLFLOW = "mlflow-skinny==3.10.0"' in script
     compile(script, name, "exec")
@@ -388,5 +442,6 @@ def test_any_dependencies_give_an_environment_or_one_clear_error(dependencies):
         planned = plan(project)
     except EnvironmentSpecError:
         return
-    named = "azureml" in repr(planned.spec.conda_file["dependencies"]).lower()
+    # A line may name a path of the project: the conda file is then part of a build context.
+    named = "azureml-mlflow" in repr(planned.spec.conda_file or planned.spec.build.files).lower()
     assert named == (planned.at_start is None)

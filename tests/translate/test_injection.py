@@ -220,8 +220,6 @@ def test_the_table_is_in_order_and_says_what_each_release_needs():
     "line",
     [
         "--extra-index-url https://pypi.example.com/simple",
-        "-e .",
-        "./wheels/a.whl",
         "git+https://example.com/a.git@main",
         "openssl==1.1.1w",
         "",
