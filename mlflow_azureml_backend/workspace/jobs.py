@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.workspace.connection import Connection
 
 _API = "2024-04-01"
+_ANONYMOUS = "CliV2AnonymousEnvironment"
 _BAD_REQUEST = 400
 
 
@@ -127,6 +129,14 @@ def _environment(connection: Connection, spec: EnvironmentSpec) -> Any:
         return spec.reference
     if spec.build is not None:
         url, dockerfile = upload_build_context(connection, spec.build)
-        return Environment(build=BuildContext(path=url, dockerfile_path=dockerfile))
+        # azure-ai-ml names what it has not uploaded itself at random, so that the service would
+        # build the same image for every job. This is how it names what it has: by its content.
+        environment = Environment(
+            name=_ANONYMOUS,
+            version=hashlib.sha256(f"{url} {dockerfile}".encode()).hexdigest(),
+            build=BuildContext(path=url, dockerfile_path=dockerfile),
+        )
+        environment._is_anonymous = True  # noqa: SLF001  # there is no other way to say it
+        return environment
     conda = None if spec.conda_file is None else dict(spec.conda_file)
     return Environment(image=spec.image, conda_file=conda)
