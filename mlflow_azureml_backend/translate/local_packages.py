@@ -23,7 +23,7 @@ _LOCAL = re.compile(
 )
 
 _DOCKERFILE = ".azureml-environment.Dockerfile"
-_CONDA_FILE = ".azureml-environment.json"  # JSON is YAML
+_CONDA_FILE = ".azureml-environment.yml"  # conda wants that ending, and JSON is YAML
 
 # As Azure ML's own builds from a conda file leave it: its folder, and the path to its programs.
 _INSTRUCTIONS = f"""\

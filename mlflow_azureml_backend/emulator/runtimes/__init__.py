@@ -22,6 +22,8 @@ class EnvironmentSpec:
         image: the base image; None without one.
         build: the Docker build context; None without one.
         bring_context: copies the files of the build context into a folder; raises a BuildError.
+        pip_folder: what the paths in the conda file's pip section are relative to; None where it
+            may name none.
     """
 
     name: str
@@ -30,6 +32,7 @@ class EnvironmentSpec:
     image: str | None = None
     build: Mapping[str, str] | None = None
     bring_context: Callable[[Path], None] | None = field(default=None, compare=False, repr=False)
+    pip_folder: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from mlflow_azureml_backend.emulator.runtimes import BuildError, Interpreter
+from mlflow_azureml_backend.emulator.runtimes.conda_context import with_conda_file
 from mlflow_azureml_backend.emulator.runtimes.conda_document import (
     CondaFileError,
     read_conda_document,
@@ -68,14 +69,15 @@ class CondaRuntime:
         """Build an environment, or find it built; blocks until it is there.
 
         Args:
-            environment: what is asked for; only its conda file can be met.
+            environment: what is asked for; only a conda file can be met, alone or as what a build
+                context makes.
             log: where the build tells what it does.
 
         Raises:
             BuildError: it has no conda file, or cannot be solved or installed.
         """
         try:
-            wanted, pip = _wanted(environment)
+            wanted, pip = _wanted(with_conda_file(environment, self._folder / "contexts"))
         except BuildError as error:
             log.write(f"{error.explanation}\n")
             raise
@@ -139,7 +141,7 @@ def _wanted(environment: EnvironmentSpec) -> tuple[CondaDocument, PipSection]:
         )
     try:
         wanted = read_conda_document(environment.conda_file)
-        pip = read_pip_section(wanted.pip)
+        pip = read_pip_section(wanted.pip, environment.pip_folder)
     except CondaFileError as error:
         raise BuildError(str(error)) from None
     if pip.requirements and "pip" not in {_name(spec) for spec in wanted.packages}:

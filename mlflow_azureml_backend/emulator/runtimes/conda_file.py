@@ -18,6 +18,7 @@ from mlflow_azureml_backend.emulator.runtimes.pip_section import PipSection, rea
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 __all__ = ["CondaFile", "CondaFileError", "read_conda_file"]
 
@@ -41,11 +42,12 @@ class CondaFile:
     notes: tuple[str, ...] = ()
 
 
-def read_conda_file(text: str) -> CondaFile:
+def read_conda_file(text: str, pip_folder: Path | None = None) -> CondaFile:
     """Read a conda environment file, `name` and `prefix` aside.
 
     Args:
         text: the file, as YAML or as the JSON that Azure ML keeps.
+        pip_folder: what the paths in its pip section are relative to; None where it may name none.
 
     Raises:
         CondaFileError: it is no conda file, or asks for something that would fail in Azure ML too.
@@ -59,7 +61,7 @@ def read_conda_file(text: str) -> CondaFile:
         )
     for package in document.packages:
         reading.take(package)
-    section = read_pip_section(document.pip)
+    section = read_pip_section(document.pip, pip_folder)
     reading.notes += section.notes
     return replace(reading.result(section), variables=document.variables)
 

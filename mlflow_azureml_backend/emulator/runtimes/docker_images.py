@@ -116,7 +116,7 @@ class Images:
     def _built(
         self, client: docker.DockerClient, folder: Path, dockerfile: str, log: TextIO
     ) -> str:
-        key = content_hash(_FORMAT, dockerfile, _digest(folder))
+        key = content_hash(_FORMAT, dockerfile, folder_digest(folder))
         tag = f"{REPOSITORY}:{key}"
 
         def build() -> dict[str, Any]:
@@ -193,7 +193,7 @@ def _refusal(log: TextIO, explanation: str) -> BuildError:
     return BuildError(explanation)
 
 
-def _digest(folder: Path) -> str:
+def folder_digest(folder: Path) -> str:
     """Say in one line what is in a folder, file modes included: they get into images."""
     whole = hashlib.sha256()
     for file in sorted(folder.rglob("*")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,7 @@ from mlflow_azureml_backend.emulator.runtimes.conda_document import CondaFileErr
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
 _VALUE_OPTIONS: Final = {
     "-i": "--index-url",
@@ -39,11 +41,12 @@ class PipSection:
     notes: tuple[str, ...] = ()
 
 
-def read_pip_section(lines: Iterable[str]) -> PipSection:
+def read_pip_section(lines: Iterable[str], folder: Path | None = None) -> PipSection:
     """Tell requirements from options.
 
     Args:
         lines: the lines of the section.
+        folder: what the paths in them are relative to; None where they may name none.
 
     Raises:
         CondaFileError: a line asks for something that would fail in Azure ML too.
@@ -56,13 +59,23 @@ def read_pip_section(lines: Iterable[str]) -> PipSection:
         if not line or line.startswith("#"):
             continue
         if not line.startswith("-"):
-            requirements.append(line)
+            requirements.append(_absolute(line, folder))
             continue
-        known = _option(_words(line), line)
+        words = _words(line)
+        if words[0] in _FILE_OPTIONS and folder is not None:
+            requirements.append(f"{words[0]} {_absolute(' '.join(words[1:]), folder)}")
+            continue
+        known = [_absolute(word, folder) for word in _option(words, line)]
         options += known
         if not known:
             notes.append(f"The pip option '{line}' is not used.")
     return PipSection(requirements=tuple(requirements), options=tuple(options), notes=tuple(notes))
+
+
+def _absolute(path: str, folder: Path | None) -> str:
+    if folder is None or not path.startswith("."):
+        return path
+    return os.path.normpath(folder / path)
 
 
 def _words(line: str) -> list[str]:

@@ -9,6 +9,7 @@ import shutil
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from mlflow_azureml_backend.emulator.runtimes import BuildError, Interpreter
+from mlflow_azureml_backend.emulator.runtimes.conda_context import with_conda_file
 from mlflow_azureml_backend.emulator.runtimes.conda_file import CondaFileError, read_conda_file
 from mlflow_azureml_backend.emulator.runtimes.kept_environments import (
     KeptEnvironments,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from mlflow_azureml_backend.emulator.runtimes import EnvironmentSpec
-    from mlflow_azureml_backend.emulator.runtimes.conda_file import CondaFile
+from mlflow_azureml_backend.emulator.runtimes.conda_file import CondaFile
 
 _FORMAT: Final = 1
 """Raised when environments are built in another way, so that old ones are not taken for new."""
@@ -48,14 +49,15 @@ class VenvRuntime:
         """Build an environment, or find it built; blocks until it is there.
 
         Args:
-            environment: what is asked for; only its conda file can be met.
+            environment: what is asked for; only a conda file can be met, alone or as what a build
+                context makes.
             log: where the build tells what it does.
 
         Raises:
             BuildError: it has no conda file, or cannot be solved or installed.
         """
         try:
-            wanted = _conda_file(environment)
+            wanted = _conda_file(with_conda_file(environment, self._folder / "contexts"))
         except BuildError as error:
             log.write(f"{error.explanation}\n")
             raise
@@ -146,7 +148,7 @@ def _conda_file(environment: EnvironmentSpec) -> CondaFile:
             "its own Python, or 'docker', which does run containers."
         )
     try:
-        return read_conda_file(environment.conda_file)
+        return read_conda_file(environment.conda_file, environment.pip_folder)
     except CondaFileError as error:
         raise BuildError(str(error)) from None
 
