@@ -15,7 +15,7 @@ from mlflow_azureml_backend.job import BuildSpec, EnvironmentSpec
 from mlflow_azureml_backend.project import EnvironmentKind, ProjectEnvironment
 from mlflow_azureml_backend.translate.base_image import base_image
 from mlflow_azureml_backend.translate.conda_spec import as_requirement, package_of
-from mlflow_azureml_backend.translate.injection import Injection, plan_injection
+from mlflow_azureml_backend.translate.injection import Injection, names_plugin, plan_injection
 from mlflow_azureml_backend.translate.local_packages import (
     build_with_local_packages,
     local_paths,
@@ -189,6 +189,9 @@ def _with_plugin(
     injection = plan_injection(
         [*map(as_requirement, specs), *lines], client_mlflow=versions.mlflow, releases=releases
     )
+    if injection.replaces_plugin:
+        lines = [line for line in lines if not names_plugin(line)]
+        conda = {**conda, "dependencies": [*specs, {"pip": lines}]}
     if not injection.requirements:
         return conda, injection
     # pip knows the plugin's bounds. Conda's solver does not: it would pick the newest, and pip

@@ -7,7 +7,7 @@ it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -46,11 +46,13 @@ class Injection:
             solver that does not know of the plugin's bounds must be told.
         at_start: the plugin to install without its dependencies when the job starts; None where it
             is among the requirements, or there already.
+        replaces_plugin: whether the plugin that the environment names gives way to this one.
     """
 
     requirements: tuple[str, ...] = ()
     bounds: tuple[str, ...] = ()
     at_start: PluginRelease | None = None
+    replaces_plugin: bool = False
 
 
 def plan_injection(
@@ -71,7 +73,12 @@ def plan_injection(
     usable = _usable(wanted.get("python"), releases)
     if PLUGIN in wanted:
         _check_named(wanted, mlflow, releases)
-        return Injection()
+        usable = [release for release in usable if release.version in wanted[PLUGIN]]
+        if not mlflow or not usable or not _leaves_a_choice(wanted[PLUGIN]):
+            return Injection()
+        # Left the choice, pip takes the release that declares no bound at all, and fails.
+        chosen = _choose(requirements, wanted, mlflow, usable, releases)
+        return replace(chosen, replaces_plugin=True)
     # pip then asks for the hashes of all, also of what is added: that must not be in the same list.
     hashed = any("--hash" in line for line in requirements)
     if not mlflow and hashed:
@@ -80,6 +87,23 @@ def plan_injection(
         # What a package of the project itself asks for is not known here: pip finds what suits all.
         client = None if local_paths(requirements) else client_mlflow
         return Injection(requirements=_with_mlflow(client, usable[0], releases))
+    return _choose(requirements, wanted, mlflow, usable, releases)
+
+
+def names_plugin(line: str) -> bool:
+    """Tell whether a requirement line names the plugin."""
+    return PLUGIN in _by_name([line])
+
+
+def _choose(
+    requirements: Sequence[str],
+    wanted: Mapping[str, SpecifierSet],
+    mlflow: Sequence[str],
+    usable: Sequence[PluginRelease],
+    releases: PluginReleases,
+) -> Injection:
+    """Choose among releases the newest that works with the MLflow that is asked for."""
+    hashed = any("--hash" in line for line in requirements)
     versions = _allowed(wanted, mlflow, releases)
     for release in usable:
         if not versions or any(_fits(version, release) for version in versions):
@@ -180,13 +204,22 @@ def _check_named(
     if not named or not mlflow:  # unknown to the table, or whatever MLflow fits
         return
     versions = _allowed(wanted, mlflow, releases)
-    if versions and not any(_fits(version, each) for version in versions for each in named):
+    open_to_all = not wanted[PLUGIN]
+    if (
+        versions
+        and not open_to_all
+        and not any(_fits(version, each) for version in versions for each in named)
+    ):
         asked = ", ".join(f"{name}{wanted[name]}" for name in mlflow)
         raise EnvironmentSpecError(
             f"The environment asks for {asked} and {PLUGIN}{wanted[PLUGIN]}, which do not work "
             f"together: {PLUGIN} {named[0].version} works with mlflow{named[0].mlflow}. Remove "
             f"{PLUGIN} from the environment to get the one that fits, or change the pins."
         )
+
+
+def _leaves_a_choice(asked: SpecifierSet) -> bool:
+    return not any(part.operator in {"==", "==="} and "*" not in part.version for part in asked)
 
 
 def _check_storage(wanted: Mapping[str, SpecifierSet], plugin: PluginRelease) -> None:

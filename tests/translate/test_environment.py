@@ -98,6 +98,11 @@ CONDA = [
         id="conda's bracket spelling",
     ),
     pytest.param(
+        {"dependencies": ["python=3.11", {"pip": ["mlflow", "azureml-mlflow", "six"]}]},
+        ["python=3.11", "pip", {"pip": ["mlflow", "six", PLUGIN]}],
+        id="a plugin without a version is given one",
+    ),
+    pytest.param(
         {"dependencies": ["mlflow=2.3|3.1"]},
         ["mlflow=2.3|3.1", "mlflow<=3.15.0", "pip", {"pip": [PLUGIN]}],
         id="a choice that pip cannot say",

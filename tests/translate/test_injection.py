@@ -179,7 +179,6 @@ def test_a_solver_that_does_not_know_the_plugin_is_told_its_newest_mlflow(requir
     [
         (["mlflow==3.1.0", "azureml-mlflow==1.60.0"], "Remove azureml-mlflow from the environment"),
         (["mlflow==3.10.0", "azureml-mlflow==1.61.0"], "works with mlflow<=3.5.0"),
-        (["mlflow==3.17.2", "azureml-mlflow"], "do not work together"),
         (["mlflow==3.1.0", "azure-storage-blob==12.31.0"], "azure-storage-blob==12.31.0"),
         (["mlflow==3.1.0", "azure-storage-blob>=12.28"], "takes azure-storage-blob"),
         (["mlflow==3.17.2", "azure-storage-blob>=12.28"], "takes azure-storage-blob"),
@@ -195,7 +194,6 @@ def test_pins_that_cannot_work_together_are_named_before_anything_is_submitted(r
     "requirements",
     [
         ["mlflow==3.1.0", "azureml-mlflow==1.61.0"],
-        ["mlflow==3.1.0", "azureml-mlflow"],
         ["azureml-mlflow==1.60.0"],
         ["mlflow==3.17.2", "azureml-mlflow==9.0"],
         ["mlflow==3.1.0", "azureml-mlflow==1.62.0.post6", "azure-storage-blob==12.31.0"],
@@ -204,6 +202,28 @@ def test_pins_that_cannot_work_together_are_named_before_anything_is_submitted(r
 )
 def test_a_plugin_that_the_project_names_and_that_may_work_is_left_alone(requirements):
     assert added(*requirements) == []
+
+
+@pytest.mark.parametrize(
+    ("requirements", "chosen"),
+    [
+        (["mlflow", "azureml-mlflow"], [PLUGIN]),
+        (["mlflow==3.1.0", "azureml_mlflow"], [PLUGIN]),
+        (["mlflow==2.9.2", "azureml-mlflow>=1.55"], ["mlflow-skinny==2.9.2", PLUGIN]),
+        (["mlflow==2.15.1", "azureml-mlflow<1.61"], ["azureml-mlflow==1.60.0.post1"]),
+        (["python==3.7.*", "mlflow", "azureml-mlflow"], ["azureml-mlflow==1.55.0"]),
+    ],
+)
+def test_a_plugin_that_leaves_a_choice_is_chosen_as_pip_would_not(requirements, chosen):
+    injection = plan(*requirements)
+    assert list(injection.requirements) == chosen
+    assert injection.replaces_plugin
+
+
+def test_a_named_plugin_beside_an_mlflow_newer_than_its_bound_comes_at_the_start():
+    injection = plan("mlflow==3.17.2", "azureml-mlflow")
+    assert f"azureml-mlflow=={injection.at_start.version}" == PLUGIN
+    assert injection.replaces_plugin
 
 
 def test_the_table_is_in_order_and_says_what_each_release_needs():
