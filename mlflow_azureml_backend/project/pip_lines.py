@@ -28,7 +28,7 @@ _OPTION = re.compile(
 )
 _DIRECT = re.compile(r"[\w.-]+\s*(?P<extras>\[[^\]]*\])?\s*@\s*(?P<path>file:\S+)(?P<rest>.*)")
 _PATH = re.compile(r"(?P<path>.+?)(?P<rest>(?:\[[^\]]*\])?(?:\s*;.*|\s+--hash.*)?)")
-_NAMED = re.compile(r"[\w\])]\s*@\s")
+_NAMED = re.compile(r"[\w.-]+\s*(?:\[[^\]]*\])?\s*@\s*[A-Za-z][A-Za-z0-9+.-]*:")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|[a-z]+\+\w+:")
 _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
@@ -107,7 +107,7 @@ def _is_path(line: str) -> bool:
     if line.startswith("-") or (_URL.match(line) and not line.startswith("file:")):
         return False
     path = _split(line)[0]
-    return not _NAMED.search(path) and (
+    return not _NAMED.match(path) and (
         path.startswith((".", "file:"))
         or "/" in path
         or "\\" in path
