@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 # newer mlflow-skinny over the same `mlflow/` folder.
 _FIRST_ON_SKINNY = Version("2.15.0")
 
+# Before 2.16 mlflow imported pkg_resources without asking for setuptools, which has dropped it.
+_FIRST_WITHOUT_PKG_RESOURCES = Version("2.16.0")
+_WITH_PKG_RESOURCES = "setuptools<81"
+
 _MLFLOW_PACKAGES = ("mlflow", "mlflow-skinny")
 _STORAGE = "azure-storage-blob"
 _MINORS = range(6, 20)
@@ -86,7 +90,7 @@ def plan_injection(
     if not mlflow:
         # What a package of the project itself asks for is not known here: pip finds what suits all.
         client = None if local_paths(requirements) else client_mlflow
-        return Injection(requirements=_with_mlflow(client, usable[0], releases))
+        return Injection(requirements=_with_mlflow(client, usable[0], releases, wanted))
     return _choose(requirements, wanted, mlflow, usable, releases)
 
 
@@ -111,7 +115,7 @@ def _choose(
             if hashed:
                 return Injection(at_start=release)
             return Injection(
-                requirements=(*_skinny(wanted), f"{PLUGIN}=={release.version}"),
+                requirements=(*_companions(wanted), f"{PLUGIN}=={release.version}"),
                 bounds=_bounds(mlflow, versions, release, releases),
             )
     # It asks for an MLflow that the newest plugin does not promise to work with, and does: only its
@@ -146,14 +150,18 @@ def _usable(python: SpecifierSet | None, releases: PluginReleases) -> list[Plugi
 
 
 def _with_mlflow(
-    client_mlflow: str | None, plugin: PluginRelease, releases: PluginReleases
+    client_mlflow: str | None,
+    plugin: PluginRelease,
+    releases: PluginReleases,
+    wanted: Mapping[str, SpecifierSet],
 ) -> tuple[str, ...]:
     if client_mlflow is None:
         return ("mlflow", f"{PLUGIN}=={plugin.version}")
     fitting = max(version for version in releases.mlflow if _fits(version, plugin))
     version = min(Version(client_mlflow), fitting)
-    beside = [f"mlflow-skinny=={version}"] if version < _FIRST_ON_SKINNY else []
-    return (f"mlflow=={version}", *beside, f"{PLUGIN}=={plugin.version}")
+    pin = f"=={version}"
+    beside = _companions({**wanted, "mlflow": SpecifierSet(pin)})
+    return (f"mlflow{pin}", *beside, f"{PLUGIN}=={plugin.version}")
 
 
 def _allowed(
@@ -184,16 +192,22 @@ def _bounds(
     return tuple(f"{name}<={newest}" for name in mlflow)
 
 
-def _skinny(wanted: Mapping[str, SpecifierSet]) -> list[str]:
-    """Name mlflow-skinny where every MLflow asked for is one that does not depend on it."""
-    if "mlflow-skinny" in wanted:
-        return []
-    mlflow = wanted["mlflow"]
-    ends_before = not mlflow.contains(_FIRST_ON_SKINNY) and any(
-        part.operator in {"<", "<=", "==", "~="} and _version(part) <= _FIRST_ON_SKINNY
-        for part in mlflow
+def _companions(wanted: Mapping[str, SpecifierSet]) -> list[str]:
+    """Name what an old MLflow needs beside it and does not ask for."""
+    name = "mlflow-skinny" if "mlflow-skinny" in wanted else "mlflow"
+    mlflow = wanted[name]
+    found = []
+    if name == "mlflow" and _ends_before(_FIRST_ON_SKINNY, mlflow):
+        found.append(f"mlflow-skinny{mlflow}")
+    if "setuptools" not in wanted and _ends_before(_FIRST_WITHOUT_PKG_RESOURCES, mlflow):
+        found.append(_WITH_PKG_RESOURCES)
+    return found
+
+
+def _ends_before(version: Version, asked: SpecifierSet) -> bool:
+    return version not in asked and any(
+        part.operator in {"<", "<=", "==", "~="} and _version(part) <= version for part in asked
     )
-    return [f"mlflow-skinny{mlflow}"] if ends_before else []
 
 
 def _check_named(

@@ -17,6 +17,7 @@ from mlflow_azureml_backend.translate.environment import environment_from_config
 from mlflow_azureml_backend.translate.plugin_releases import packaged_releases
 
 PLUGIN = "azureml-mlflow==1.62.0.post6"
+SETUPTOOLS = "setuptools<81"
 
 
 def plan(project=None, *, client_mlflow="3.10.0", **config):
@@ -74,27 +75,27 @@ CONDA = [
     ),
     pytest.param(
         {"dependencies": ["mlflow=2.3"]},
-        ["mlflow=2.3", "pip", {"pip": ["mlflow-skinny==2.3.*", PLUGIN]}],
+        ["mlflow=2.3", "pip", {"pip": ["mlflow-skinny==2.3.*", SETUPTOOLS, PLUGIN]}],
         id="conda's prefix spelling",
     ),
     pytest.param(
         {"dependencies": ["mlflow 2.9.2"]},
-        ["mlflow 2.9.2", "pip", {"pip": ["mlflow-skinny==2.9.2", PLUGIN]}],
+        ["mlflow 2.9.2", "pip", {"pip": ["mlflow-skinny==2.9.2", SETUPTOOLS, PLUGIN]}],
         id="conda's spelling with a space",
     ),
     pytest.param(
         {"dependencies": ["mlflow==2.9.2"]},
-        ["mlflow==2.9.2", "pip", {"pip": ["mlflow-skinny==2.9.2", PLUGIN]}],
+        ["mlflow==2.9.2", "pip", {"pip": ["mlflow-skinny==2.9.2", SETUPTOOLS, PLUGIN]}],
         id="conda's exact spelling",
     ),
     pytest.param(
         {"dependencies": ["mlflow >=2.3, <2.5"]},
-        ["mlflow >=2.3, <2.5", "pip", {"pip": ["mlflow-skinny<2.5,>=2.3", PLUGIN]}],
+        ["mlflow >=2.3, <2.5", "pip", {"pip": ["mlflow-skinny<2.5,>=2.3", SETUPTOOLS, PLUGIN]}],
         id="a range with spaces",
     ),
     pytest.param(
         {"dependencies": ["mlflow[version='<2.5']"]},
-        ["mlflow[version='<2.5']", "pip", {"pip": ["mlflow-skinny<2.5", PLUGIN]}],
+        ["mlflow[version='<2.5']", "pip", {"pip": ["mlflow-skinny<2.5", SETUPTOOLS, PLUGIN]}],
         id="conda's bracket spelling",
     ),
     pytest.param(
@@ -281,7 +282,7 @@ def test_a_python_env_becomes_a_conda_file():
         "dependencies": [
             "python=3.10.4",
             "pip",
-            {"pip": ["pip<24", "mlflow==2.14.3", "mlflow-skinny==2.14.3", PLUGIN]},
+            {"pip": ["pip<24", "mlflow==2.14.3", "mlflow-skinny==2.14.3", SETUPTOOLS, PLUGIN]},
         ],
     }
     assert (spec.image, spec.origin) == (CPU_IMAGE, "python_env.yaml")

@@ -8,6 +8,7 @@ from mlflow_azureml_backend.translate.injection import plan_injection
 from mlflow_azureml_backend.translate.plugin_releases import packaged_releases
 
 PLUGIN = "azureml-mlflow==1.62.0.post6"
+SETUPTOOLS = "setuptools<81"
 
 
 def plan(*requirements, client_mlflow="3.10.0"):
@@ -27,9 +28,10 @@ def added(*requirements, client_mlflow="3.10.0"):
         ("3.15.0", ["mlflow==3.15.0"]),
         ("3.17.2", ["mlflow==3.15.0"]),
         ("3.18.0.dev0", ["mlflow==3.15.0"]),
-        ("2.15.0", ["mlflow==2.15.0"]),
-        ("2.14.3", ["mlflow==2.14.3", "mlflow-skinny==2.14.3"]),
-        ("2.9.2", ["mlflow==2.9.2", "mlflow-skinny==2.9.2"]),
+        ("2.16.0", ["mlflow==2.16.0"]),
+        ("2.15.0", ["mlflow==2.15.0", SETUPTOOLS]),
+        ("2.14.3", ["mlflow==2.14.3", "mlflow-skinny==2.14.3", SETUPTOOLS]),
+        ("2.9.2", ["mlflow==2.9.2", "mlflow-skinny==2.9.2", SETUPTOOLS]),
     ],
 )
 def test_an_environment_without_mlflow_gets_the_clients_or_the_newest_that_works(client, expected):
@@ -44,9 +46,8 @@ def test_an_environment_without_mlflow_gets_the_clients_or_the_newest_that_works
         "mlflow>=1.0",
         "mlflow>=2.0,<4",
         "mlflow<3",
-        "mlflow<=2.15",
-        "mlflow==2.15.0",
-        "mlflow==2.15.*",
+        "mlflow==2.16.0",
+        "mlflow==2.16.*",
         "mlflow>=2.14",
         "mlflow~=2.9",
         "mlflow!=2.15.0",
@@ -59,11 +60,19 @@ def test_an_environment_without_mlflow_gets_the_clients_or_the_newest_that_works
         "mlflow==3.1.0 ; python_version > '3.9'",
         "mlflow @ https://example.com/mlflow-3.1.0-py3-none-any.whl",
         "mlflow-skinny",
-        "mlflow_skinny==2.9.2",
     ],
 )
 def test_an_environment_with_mlflow_gets_the_plugin_alone(requirement):
     assert added(requirement) == [PLUGIN]
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    ["mlflow<=2.15", "mlflow==2.15.0", "mlflow==2.15.*", "mlflow_skinny==2.9.2"],
+)
+def test_an_mlflow_that_imports_pkg_resources_gets_the_setuptools_that_has_it(requirement):
+    assert added(requirement) == [SETUPTOOLS, PLUGIN]
+    assert added(requirement, "setuptools==70.0") == [PLUGIN]
 
 
 @pytest.mark.parametrize(
@@ -82,7 +91,7 @@ def test_an_environment_with_mlflow_gets_the_plugin_alone(requirement):
     ],
 )
 def test_an_mlflow_that_does_not_bring_skinny_gets_skinny_of_the_same_version(requirement, skinny):
-    assert added("pandas", requirement) == [skinny, PLUGIN]
+    assert added("pandas", requirement) == [skinny, SETUPTOOLS, PLUGIN]
     Requirement(skinny)
 
 
@@ -91,7 +100,7 @@ def test_an_mlflow_that_does_not_bring_skinny_gets_skinny_of_the_same_version(re
     [("mlflow==2.9.2", "mlflow-skinny==2.9.2"), ("mlflow<2.10", "mlflow-skinny")],
 )
 def test_a_skinny_that_the_environment_names_is_not_named_again(mlflow, skinny):
-    assert added(mlflow, skinny) == [PLUGIN]
+    assert skinny not in added(mlflow, skinny)
 
 
 @pytest.mark.parametrize(
@@ -209,8 +218,11 @@ def test_a_plugin_that_the_project_names_and_that_may_work_is_left_alone(require
     [
         (["mlflow", "azureml-mlflow"], [PLUGIN]),
         (["mlflow==3.1.0", "azureml_mlflow"], [PLUGIN]),
-        (["mlflow==2.9.2", "azureml-mlflow>=1.55"], ["mlflow-skinny==2.9.2", PLUGIN]),
-        (["mlflow==2.15.1", "azureml-mlflow<1.61"], ["azureml-mlflow==1.60.0.post1"]),
+        (
+            ["mlflow==2.9.2", "azureml-mlflow>=1.55"],
+            ["mlflow-skinny==2.9.2", SETUPTOOLS, PLUGIN],
+        ),
+        (["mlflow==2.16.2", "azureml-mlflow<1.61"], ["azureml-mlflow==1.60.0.post1"]),
         (["python==3.7.*", "mlflow", "azureml-mlflow"], ["azureml-mlflow==1.55.0"]),
     ],
 )
