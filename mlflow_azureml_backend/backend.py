@@ -15,9 +15,10 @@ from mlflow.projects.backend.abstract_backend import AbstractBackend
 
 from mlflow_azureml_backend.config import locate_workspace, read_backend_config
 from mlflow_azureml_backend.errors import JobFailedError, WorkspaceError
+from mlflow_azureml_backend.follow import display_for
 from mlflow_azureml_backend.project.config_files import read_config_files
 from mlflow_azureml_backend.project.loader import read_project
-from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun, display_for
+from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun
 from mlflow_azureml_backend.tracking import experiment_name, open_run
 from mlflow_azureml_backend.translate import ClientVersions, translate
 from mlflow_azureml_backend.translate.command import resolve_parameters

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
     from pathlib import Path
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -216,13 +217,96 @@ class JobDetails:
     Args:
         log_files: Path of each log file below the run -> URL that reads it.
         error: The service's error code and message of a failed job, or None.
+        created_time: When the job was submitted, in the service's spelling.
+        start_time: When it started.
+        end_time: When it ended.
+        compute: Name of its compute, or None (serverless).
+        nodes: How many nodes it asks for.
+        cluster: What the service says of the compute while the job waits, by its own words:
+            `AllocationState`, `PreparingNodeCount`, `RunningNodeCount`, `CurrentNodeCount`.
+        warnings: The service's warnings.
     """
 
     status: JobStatus
     log_files: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     error: str | None = None
+    created_time: str | None = None
     start_time: str | None = None
     end_time: str | None = None
+    compute: str | None = None
+    nodes: int = 1
+    cluster: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogPart:
+    """Part of a log file, as one ranged read gives it.
+
+    Args:
+        data: The bytes from the offset on; none when the file has nothing there.
+        size: How many bytes the whole file has, or None when the service does not say.
+        modified: When the file last changed, by the service's clock, or None.
+    """
+
+    data: bytes
+    size: int | None = None
+    modified: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComputeState:
+    """What a compute is doing.
+
+    Args:
+        name: The compute.
+        most_nodes: How many nodes it may have.
+        nodes: How many it has, by their state: `preparing`, `running`, `idle`, `unusable`,
+            `leaving`, `preempted`.
+        allocation: The service's word for whether it changes its size, such as `Resizing`.
+        errors: Why it cannot grow.
+    """
+
+    name: str
+    most_nodes: int | None = None
+    nodes: Mapping[str, int] = field(default_factory=lambda: EMPTY)
+    allocation: str | None = None
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """One file of a run.
+
+    Args:
+        size: Bytes, or None when the service does not say.
+    """
+
+    path: str
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSummary:
+    """What a job logged to its run.
+
+    Args:
+        metrics: Key -> last value.
+        outputs: Name -> URI of each named output.
+    """
+
+    params: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    metrics: Mapping[str, float] = field(default_factory=lambda: EMPTY)
+    artifacts: tuple[Artifact, ...] = ()
+    outputs: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """The likely cause of a failure, and what to do about it."""
+
+    what: str
+    fix: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,11 +315,24 @@ class RunOutcome:
 
     Args:
         duration: Seconds from start to end as the service tells them, or None.
+        phases: Seconds in each phase, in order: those that were seen, or `waiting` and `running`
+            as the service tells them.
+        exit_code: The status code of the process that failed, where it is known.
+        rank: The rank that failed, where the job has several.
+        last_lines: The last lines that this rank printed.
+        cause: What likely made the job fail.
+        summary: What the job logged, where somebody wants to see it.
     """
 
     status: JobStatus
     error: str | None = None
     duration: float | None = None
+    phases: Mapping[str, float] = field(default_factory=lambda: EMPTY)
+    exit_code: int | None = None
+    rank: int | None = None
+    last_lines: tuple[str, ...] = ()
+    cause: Cause | None = None
+    summary: RunSummary | None = None
 
     @property
     def succeeded(self) -> bool:

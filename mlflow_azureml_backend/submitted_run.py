@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from mlflow.projects.submitted_run import SubmittedRun
 
-from mlflow_azureml_backend.follow import ConsoleDisplay, Follower, SilentDisplay
+from mlflow_azureml_backend.follow import Follower, display_for
 from mlflow_azureml_backend.job import RunOutcome
 
 if TYPE_CHECKING:
@@ -147,8 +147,3 @@ def attach(run_id: str, *, display: Display | None = None) -> AzureMLSubmittedRu
     return AzureMLSubmittedRun(
         workspace, handle, session, display=display or display_for(stream=True)
     )
-
-
-def display_for(*, stream: bool) -> Display:
-    """Choose the display: the console, or none for `"stream": false`."""
-    return ConsoleDisplay() if stream else SilentDisplay()

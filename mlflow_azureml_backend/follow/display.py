@@ -1,16 +1,80 @@
-"""What the user sees: the job's lines on stdout, everything of ours on stderr."""
+"""What a follower tells, and to whom."""
 
 from __future__ import annotations
 
-import sys
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
+from mlflow_azureml_backend.job import EMPTY
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
     from mlflow_azureml_backend.job import JobStatus, RunOutcome
 
 
+class LineKind(Enum):
+    """How much of a line is there."""
+
+    WHOLE = "whole"
+    """The line, or the end of one whose pieces were given before."""
+    PIECE = "piece"
+    """Part of a very long line; more of it follows."""
+    UNFINISHED = "unfinished"
+    """The present state of a progress bar; it will be given again, and in the end WHOLE."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line of a log file.
+
+    Args:
+        text: Without the line break.
+        path: The file's path below the run.
+        rank: The rank that printed it, or None for a job of one process.
+        kind: How much of the line it is.
+        time: When the file held it at the latest, by the service's clock, or None.
+        from_build: Whether the environment's build printed it.
+    """
+
+    text: str
+    path: str
+    rank: int | None = None
+    kind: LineKind = LineKind.WHOLE
+    time: datetime | None = None
+    from_build: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a job stands.
+
+    Args:
+        status: None before the first look.
+        elapsed: Seconds since the job was submitted.
+        waiting_for: Why it has not started, as far as the service tells.
+        trouble: Why nothing is heard from it, or None while there is contact.
+        metrics: Key -> last value.
+    """
+
+    status: JobStatus | None
+    elapsed: float
+    waiting_for: str | None = None
+    trouble: str | None = None
+    metrics: Mapping[str, float] = field(default_factory=lambda: EMPTY)
+
+
 class Display(Protocol):
-    """Where a follower tells what it sees."""
+    """Where a follower tells what it sees.
+
+    Attributes:
+        detailed: Whether more than the job's lines is shown: what costs further requests, such as
+            metrics and the reason of a long wait, is only asked for then.
+    """
+
+    detailed: bool
 
     def note(self, text: str) -> None:
         """Tell something of ours."""
@@ -18,85 +82,56 @@ class Display(Protocol):
     def status(self, status: JobStatus, elapsed: float) -> None:
         """Tell that the job's status changed, so many seconds after submission."""
 
-    def line(self, text: str, *, rank: int | None) -> None:
-        """Show one line that the job printed."""
+    def line(self, line: LogLine) -> None:
+        """Show one line of a log."""
 
-    def build_line(self, text: str) -> None:
-        """Show one line of the environment's build."""
+    def progress(self, progress: Progress) -> None:
+        """Tell where the job stands; called at least once a second while a job is followed."""
 
     def outcome(self, outcome: RunOutcome) -> None:
         """Tell how the job ended."""
+
+    def rest(self) -> None:
+        """Take away what is shown for the moment only: nobody follows for now."""
 
 
 class SilentDisplay:
     """Show nothing; for `"stream": false`."""
 
+    detailed = False
+
     def note(self, text: str) -> None:
         """Show nothing."""
 
     def status(self, status: JobStatus, elapsed: float) -> None:
         """Show nothing."""
 
-    def line(self, text: str, *, rank: int | None) -> None:
+    def line(self, line: LogLine) -> None:
         """Show nothing."""
 
-    def build_line(self, text: str) -> None:
+    def progress(self, progress: Progress) -> None:
         """Show nothing."""
 
     def outcome(self, outcome: RunOutcome) -> None:
         """Show nothing."""
 
-
-class ConsoleDisplay:
-    """Show a job on a terminal, or in a log file, line by line."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-
-    def note(self, text: str) -> None:
-        """Tell something of ours."""
-        self._tell(text)
-
-    def status(self, status: JobStatus, elapsed: float) -> None:
-        """Tell that the job's status changed."""
-        self._tell(f"{clock(elapsed)}  {status.value}", style="bold")
-
-    def line(self, text: str, *, rank: int | None) -> None:
-        """Show one line that the job printed."""
-        prefix = "" if rank is None else f"[rank {rank}] "
-        _write_line(prefix + text)
-
-    def build_line(self, text: str) -> None:
-        """Show one line of the environment's build."""
-        self._tell(f"    {text}", style="dim")
-
-    def outcome(self, outcome: RunOutcome) -> None:
-        """Tell how the job ended."""
-        took = "" if outcome.duration is None else f" in {clock(outcome.duration)}"
-        style = "bold green" if outcome.succeeded else "bold red"
-        self._tell(f"{outcome.status.value}{took}", style=style)
-        if outcome.error:
-            self._tell(outcome.error, style="red")
-
-    def _tell(self, text: str, *, style: str = "") -> None:
-        # markup=False: the text is data, square brackets included.
-        self._console.print(text, style=style or None, markup=False, emoji=False)
+    def rest(self) -> None:
+        """Show nothing."""
 
 
-def clock(seconds: float) -> str:
-    """Write a duration as h:mm:ss."""
-    whole = int(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+def display_for(
+    *, stream: bool, raw: bool = False, timestamps: bool = False, quiet: bool = False
+) -> Display:
+    """Choose the display: the console, or none for `"stream": false`.
 
+    Args:
+        stream: Show anything at all.
+        raw: Leave the job's lines as they are: with control sequences and carriage returns.
+        timestamps: Begin each line with the time at which its file held it.
+        quiet: Only the job's lines, nothing of ours.
+    """
+    if not stream:
+        return SilentDisplay()
+    from mlflow_azureml_backend.follow.console import ConsoleDisplay
 
-def _write_line(text: str) -> None:
-    out = sys.stdout
-    try:
-        out.write(text + "\n")
-    except UnicodeEncodeError:
-        # A terminal that cannot show a character must not end the run.
-        encoding = out.encoding or "ascii"
-        out.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    out.flush()
+    return ConsoleDisplay(raw=raw, timestamps=timestamps, quiet=quiet)

@@ -8,7 +8,9 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Protocol
 
 from mlflow_azureml_backend.errors import FollowError, WorkspaceError
-from mlflow_azureml_backend.follow.log_file import IMAGE_BUILD, LogFile, is_streamed, rank_of
+from mlflow_azureml_backend.follow.display import LogLine
+from mlflow_azureml_backend.follow.log_file import LogFile
+from mlflow_azureml_backend.follow.selection import IMAGE_BUILD, LogSelection, rank_of
 from mlflow_azureml_backend.job import RunOutcome
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ FIRST_PAUSE = 0.5
 LONGEST_PAUSE = 15.0
 _GROWTH = 1.3
 _LOST_CONTACT_SECONDS = 600.0
+_EVERYTHING = LogSelection()
 _FRACTION = re.compile(r"\.\d+")
 
 
@@ -47,6 +50,7 @@ class Follower:
         service: Where the job is.
         job_name: The job.
         display: Where its lines go.
+        selection: Which lines are shown.
         queue_timeout: Seconds after which a job that has not started is cancelled, or None.
         pause: Waits so many seconds; the hook for tests that must not sleep.
         clock: Tells the seconds that pass, for those tests as well.
@@ -58,6 +62,7 @@ class Follower:
         job_name: str,
         display: Display,
         *,
+        selection: LogSelection = _EVERYTHING,
         queue_timeout: float | None = None,
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -65,6 +70,7 @@ class Follower:
         self._service = service
         self._job_name = job_name
         self._display = display
+        self._selection = selection
         self._queue_timeout = queue_timeout
         self._pause = pause
         self._clock = clock
@@ -144,7 +150,7 @@ class Follower:
 
     def _show_new_lines(self, details: JobDetails, paths: Iterable[str]) -> bool:
         before = sum(file.offset for file in self._files.values())
-        for path in sorted(filter(is_streamed, paths)):
+        for path in sorted(filter(self._selection.wants, paths)):
             file = self._files.setdefault(path, LogFile(path))
             url = details.log_files[path]
 
@@ -159,13 +165,9 @@ class Follower:
             self._show(file, file.finish())
 
     def _show(self, file: LogFile, lines: Iterable[str]) -> None:
-        if file.path == IMAGE_BUILD:
-            for line in lines:
-                self._display.build_line(line)
-        else:
-            rank = rank_of(file.path)
-            for line in lines:
-                self._display.line(line, rank=rank)
+        rank, from_build = rank_of(file.path), file.path == IMAGE_BUILD
+        for text in lines:
+            self._display.line(LogLine(text=text, path=file.path, rank=rank, from_build=from_build))
 
     def _enforce_queue_timeout(self, status: JobStatus) -> None:
         waited = self._clock() - self._started

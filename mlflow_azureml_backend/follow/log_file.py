@@ -3,33 +3,12 @@
 from __future__ import annotations
 
 import codecs
-import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 CHUNK = 1 << 20
-
-# Streams a user wants to see: what the processes print, and the image build that runs before.
-_STREAMED = re.compile(r"user_logs/.+|azureml-logs/(?:20_image_build_log|[0-9]+_driver_log.*)\.txt")
-_RANK = re.compile(r"std_log_process_0*(\d+)\.txt$")
-IMAGE_BUILD = "azureml-logs/20_image_build_log.txt"
-
-
-def is_streamed(path: str) -> bool:
-    """Tell whether a log file is shown to the user as it grows.
-
-    Args:
-        path: The file's path below the run, such as `user_logs/std_log.txt`.
-    """
-    return _STREAMED.fullmatch(path) is not None
-
-
-def rank_of(path: str) -> int | None:
-    """Give the rank whose output a log file holds, or None for a job of one process."""
-    match = _RANK.search(path)
-    return int(match[1]) if match else None
 
 
 class LogFile:

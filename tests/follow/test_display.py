@@ -5,17 +5,21 @@ import sys
 
 import pytest
 
-from mlflow_azureml_backend.follow import ConsoleDisplay, SilentDisplay
-from mlflow_azureml_backend.follow.display import clock
+from mlflow_azureml_backend.follow import LogLine, SilentDisplay
+from mlflow_azureml_backend.follow.console import ConsoleDisplay, clock
 from mlflow_azureml_backend.job import JobStatus, RunOutcome
+
+
+def line(text, **fields):
+    return LogLine(text=text, path="user_logs/std_log.txt", **fields)
 
 
 def show_everything(display):
     display.note("a [bold]note[/bold] :smile:")
     display.status(JobStatus.RUNNING, 3725)
-    display.line("[red]data[/red]", rank=None)
-    display.line("x", rank=3)
-    display.build_line("Step [1/3]")
+    display.line(line("[red]data[/red]"))
+    display.line(line("x", rank=3))
+    display.line(line("Step [1/3]", from_build=True))
     display.outcome(RunOutcome(status=JobStatus.FAILED, error="UserError: [x]", duration=61.9))
 
 
@@ -39,7 +43,7 @@ def test_an_outcome_without_duration_or_error_is_one_word(capsys):
 
 def test_a_long_line_is_not_wrapped(capsys):
     display = ConsoleDisplay()
-    display.line("x" * 500, rank=None)
+    display.line(line("x" * 500))
     display.note("y" * 500)
     out, err = capsys.readouterr()
     assert (out, err) == ("x" * 500 + "\n", "y" * 500 + "\n")
@@ -48,7 +52,7 @@ def test_a_long_line_is_not_wrapped(capsys):
 def test_a_terminal_that_cannot_show_a_character_does_not_end_the_run(monkeypatch):
     buffer = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(buffer, encoding="ascii"))
-    ConsoleDisplay().line("loss ↓ é", rank=None)
+    ConsoleDisplay().line(line("loss ↓ é"))
     assert buffer.getvalue() == b"loss \\u2193 \\xe9\n"
 
 

@@ -97,11 +97,11 @@ class Recorder:
     def status(self, status, elapsed):
         self.statuses.append((status.value, elapsed))
 
-    def line(self, text, *, rank):
-        self.lines.append((rank, text))
-
-    def build_line(self, text):
-        self.build_lines.append(text)
+    def line(self, line):
+        if line.from_build:
+            self.build_lines.append(line.text)
+        else:
+            self.lines.append((line.rank, line.text))
 
     def outcome(self, outcome):
         del outcome

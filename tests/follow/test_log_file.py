@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlflow_azureml_backend.follow.log_file import IMAGE_BUILD, LogFile, is_streamed, rank_of
+from mlflow_azureml_backend.follow.log_file import LogFile
 
 
 class GrowingFile:
@@ -149,39 +149,3 @@ def test_a_read_that_fails_is_taken_up_at_the_exact_byte():
     assert source.bytes_read() == list(range(14))
     assert lines in (["two", "three"], ["one", "two", "three"])
     assert "three" in lines
-
-
-@pytest.mark.parametrize(
-    ("path", "streamed"),
-    [
-        ("user_logs/std_log.txt", True),
-        ("user_logs/std_log_process_00.txt", True),
-        ("user_logs/anything/else.log", True),
-        ("azureml-logs/20_image_build_log.txt", True),
-        ("azureml-logs/70_driver_log.txt", True),
-        ("azureml-logs/70_driver_log_worker_1.txt", True),
-        ("azureml-logs/55_azureml-execution.txt", False),
-        ("system_logs/lifecycler/lifecycler.log", False),
-        ("logs/azureml/job_prep.log", False),
-        ("outputs/user_logs/std_log.txt", False),
-        ("user_logs/", False),
-    ],
-)
-def test_only_what_the_user_wants_to_see_is_streamed(path, streamed):
-    assert is_streamed(path) is streamed
-
-
-@pytest.mark.parametrize(
-    ("path", "rank"),
-    [
-        ("user_logs/std_log.txt", None),
-        ("user_logs/std_log_process_0.txt", 0),
-        ("user_logs/std_log_process_00.txt", 0),
-        ("user_logs/std_log_process_07.txt", 7),
-        ("user_logs/std_log_process_10.txt", 10),
-        ("user_logs/std_log_process_100.txt", 100),
-        (IMAGE_BUILD, None),
-    ],
-)
-def test_the_rank_is_read_from_the_files_name(path, rank):
-    assert rank_of(path) == rank
