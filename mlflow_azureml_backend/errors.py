@@ -41,7 +41,13 @@ class EnvironmentSpecError(AzureMLBackendError):
 
 
 class WorkspaceError(AzureMLBackendError):
-    """The workspace did not let us do what we asked."""
+    """The workspace did not let us do what we asked.
+
+    Attributes:
+        retry_after: Seconds after which the service wants to be asked again, where it said so.
+    """
+
+    retry_after: float | None = None
 
 
 class AuthenticationError(WorkspaceError):

@@ -247,11 +247,13 @@ class LogPart:
         data: The bytes from the offset on; none when the file has nothing there.
         size: How many bytes the whole file has, or None when the service does not say.
         modified: When the file last changed, by the service's clock, or None.
+        created: When it was made: another time means another file.
     """
 
     data: bytes
     size: int | None = None
     modified: datetime | None = None
+    created: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

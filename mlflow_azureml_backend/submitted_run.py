@@ -107,7 +107,11 @@ class AzureMLSubmittedRun(SubmittedRun):
 
     def _follower(self) -> Follower:
         return Follower(
-            self._service, self.job_name, self._display, queue_timeout=self._queue_timeout
+            self._service,
+            self.job_name,
+            self._display,
+            queue_timeout=self._queue_timeout,
+            link=self.studio_url,
         )
 
     def _details(self) -> JobDetails:

@@ -8,8 +8,9 @@ from mlflow_azureml_backend.follow.display import (
     SilentDisplay,
     display_for,
 )
-from mlflow_azureml_backend.follow.follower import Follower, JobService
+from mlflow_azureml_backend.follow.follower import Follower
 from mlflow_azureml_backend.follow.selection import LogSelection
+from mlflow_azureml_backend.follow.service import JobService
 
 __all__ = [
     "Display",

@@ -57,6 +57,7 @@ class Progress:
         waiting_for: Why it has not started, as far as the service tells.
         trouble: Why nothing is heard from it, or None while there is contact.
         metrics: Key -> last value.
+        link: Link to the job's page.
     """
 
     status: JobStatus | None
@@ -64,17 +65,24 @@ class Progress:
     waiting_for: str | None = None
     trouble: str | None = None
     metrics: Mapping[str, float] = field(default_factory=lambda: EMPTY)
+    link: str | None = None
 
 
 class Display(Protocol):
     """Where a follower tells what it sees.
 
+    A display of your own may begin with `SilentDisplay`.
+
     Attributes:
         detailed: Whether more than the job's lines is shown: what costs further requests, such as
-            metrics and the reason of a long wait, is only asked for then.
+            the reason of a long wait and the summary at the end, is only asked for then.
+        live: Whether what `progress` tells is always in sight: metrics are only asked for then.
+        raw: Whether lines are wanted with their carriage returns.
     """
 
     detailed: bool
+    live: bool
+    raw: bool
 
     def note(self, text: str) -> None:
         """Tell something of ours."""
@@ -99,6 +107,8 @@ class SilentDisplay:
     """Show nothing; for `"stream": false`."""
 
     detailed = False
+    live = False
+    raw = False
 
     def note(self, text: str) -> None:
         """Show nothing."""

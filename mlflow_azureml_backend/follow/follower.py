@@ -2,49 +2,48 @@
 
 from __future__ import annotations
 
-import re
+import contextlib
 import time
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
-from mlflow_azureml_backend.errors import FollowError, WorkspaceError
-from mlflow_azureml_backend.follow.display import LogLine
-from mlflow_azureml_backend.follow.log_file import LogFile
-from mlflow_azureml_backend.follow.selection import IMAGE_BUILD, LogSelection, rank_of
-from mlflow_azureml_backend.job import RunOutcome
+from mlflow_azureml_backend.errors import FollowError, NotFoundError, WorkspaceError
+from mlflow_azureml_backend.follow.calls import begin, first_of, result_of
+from mlflow_azureml_backend.follow.contact import LOST_AFTER, Contact
+from mlflow_azureml_backend.follow.display import Progress
+from mlflow_azureml_backend.follow.ending import outcome_of
+from mlflow_azureml_backend.follow.log_reader import LogReader
+from mlflow_azureml_backend.follow.pace import SHORTEST, look_pause
+from mlflow_azureml_backend.follow.phases import Phases, instant, seconds_between
+from mlflow_azureml_backend.follow.selection import LogSelection
+from mlflow_azureml_backend.follow.situation import Situation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
+    from concurrent.futures import Future
 
     from mlflow_azureml_backend.follow.display import Display
-    from mlflow_azureml_backend.job import JobDetails, JobStatus
+    from mlflow_azureml_backend.follow.service import JobService
+    from mlflow_azureml_backend.job import JobDetails, JobStatus, RunOutcome, RunSummary
 
-FIRST_PAUSE = 0.5
-LONGEST_PAUSE = 15.0
-_GROWTH = 1.3
-_LOST_CONTACT_SECONDS = 600.0
 _EVERYTHING = LogSelection()
-_FRACTION = re.compile(r"\.\d+")
-
-
-class JobService(Protocol):
-    """The little that following needs of a workspace."""
-
-    def details(self, job_name: str) -> JobDetails:
-        """Take one look at a job."""
-
-    def read_log(self, url: str, *, offset: int, size: int) -> bytes:
-        """Read part of a log file; nothing at its end."""
-
-    def cancel(self, job_name: str) -> None:
-        """Ask for a job's end."""
+_TICK = 1.0
+# How long a look waits for answers: what hangs is waited for beside the rest.
+_PATIENCE = 1.0
+_UNKNOWN_AFTER = 60.0
+_SUMMARY_SECONDS = 20.0
+_SHORTEST_WAIT = 0.05
+# Who wants to see what a log holds now does not wait for a service that is down.
+_SHOW_SECONDS = 10.0
 
 
 class Follower:
     """Show a job's status and log lines until it has ended.
 
-    Every byte of every streamed log file is read once, by its offset. Failures of the network
-    or the service are waited out; the job does not depend on us.
+    Every byte of every log file that is wanted is read once, by its offset. Failures of the
+    network or the service are waited out; the job does not depend on us. All requests are made on
+    threads of their own, so that a hanging one holds up neither the others nor Ctrl-C. A follower
+    that was interrupted can go on: `follow` again shows what has not been shown yet.
 
     Args:
         service: Where the job is.
@@ -52,6 +51,8 @@ class Follower:
         display: Where its lines go.
         selection: Which lines are shown.
         queue_timeout: Seconds after which a job that has not started is cancelled, or None.
+        link: Link to the job's page, for the display.
+        lost_after: Seconds of nothing but failures after which contact counts as lost.
         pause: Waits so many seconds; the hook for tests that must not sleep.
         clock: Tells the seconds that pass, for those tests as well.
     """
@@ -64,60 +65,58 @@ class Follower:
         *,
         selection: LogSelection = _EVERYTHING,
         queue_timeout: float | None = None,
+        link: str | None = None,
+        lost_after: float = LOST_AFTER,
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._service = service
         self._job_name = job_name
         self._display = display
-        self._selection = selection
         self._queue_timeout = queue_timeout
+        self._link = link
+        self._lost_after = lost_after
         self._pause = pause
         self._clock = clock
-        self._files: dict[str, LogFile] = {}
+        self._logs = LogReader(
+            service, display, selection=selection, lost_after=lost_after, clock=clock
+        )
+        self._contact = Contact(clock)
+        self._situation = Situation(service, job_name, clock=clock, metrics=display.live)
+        self._phases = Phases()
+        self._details: JobDetails | None = None
+        self._look: Future[JobDetails] | None = None
+        self._update: Future[None] | None = None
+        self._looked_at = float("-inf")
         self._status: JobStatus | None = None
-        self._started = clock()
+        self._changed_at = self._started = clock()
+        self._elapsed_before = 0.0
         self._cancelled = False
 
     def follow(self, on_look: Callable[[JobDetails], None]) -> RunOutcome:
         """Follow the job to its end.
 
         Args:
-            on_look: Called after each look, for instance to mirror the run.
+            on_look: Called after each look, for instance to mirror the run; on another thread,
+                and never twice at a time.
 
         Returns:
             How the job ended, after every line of its logs was shown.
 
         Raises:
-            FollowError: No look has succeeded for ten minutes; the job goes on.
+            FollowError: Nothing was heard from the job for ten minutes; it goes on.
         """
-        pause = FIRST_PAUSE
-        last_success = self._clock()
-        while True:
-            try:
-                details = self._service.details(self._job_name)
-                # What an image build printed comes before the status that followed it.
-                build = [path for path in details.log_files if path == IMAGE_BUILD]
-                news = self._show_new_lines(details, build)
-                self._show_status(details)
-                news |= self._show_new_lines(details, details.log_files)
-                if details.status.is_terminal:
-                    return self._finish(details, on_look)
-                on_look(details)
-                self._enforce_queue_timeout(details.status)
-                last_success = self._clock()
-            except WorkspaceError as error:
-                # An expired SAS, a throttled or lost connection: the next look starts anew, and
-                # reads on from the byte where this one stopped.
-                if self._clock() - last_success > _LOST_CONTACT_SECONDS:
-                    minutes = _LOST_CONTACT_SECONDS / 60
-                    raise FollowError(
-                        f"No contact with job '{self._job_name}' for {minutes:.0f} minutes; it may "
-                        f"still be running. {error}"
-                    ) from error
-                news = False
-            pause = FIRST_PAUSE if news else min(pause * _GROWTH, LONGEST_PAUSE)
-            self._pause(pause)
+        try:
+            while True:
+                if self._details is not None and self._details.status.is_terminal:
+                    return self._finish(self._details, on_look)
+                self._round(on_look)
+                if self._details is not None:
+                    self._enforce_queue_timeout(self._details.status)
+                if self._details is None or not self._details.status.is_terminal:
+                    self._wait()
+        finally:
+            self._display.rest()
 
     def show_log(self) -> None:
         """Show what the log holds now, without waiting for more.
@@ -125,49 +124,206 @@ class Follower:
         Raises:
             WorkspaceError: The log could not be read.
         """
-        details = self._service.details(self._job_name)
-        self._show_new_lines(details, details.log_files)
-        self._show_unfinished_lines()
+        try:
+            self._logs.see(self._look_once_more(_SHOW_SECONDS).log_files)
+            self._drain(_SHOW_SECONDS)
+            self._logs.finish()
+        finally:
+            self._display.rest()
+
+    def _round(self, on_look: Callable[[JobDetails], None]) -> None:
+        """Look if it is time, read all logs whose time it is, and show what has come."""
+        until = time.monotonic() + _PATIENCE
+        self._start_look()
+        while True:
+            self._start_reads()
+            left = until - time.monotonic()
+            if left <= 0 or not first_of(self._running, left):
+                break
+            self._take_look(on_look)
+            self._take_update()
+            if self._logs.take():
+                self._contact.still_alive()
+                self._tell_progress()
+        # A build's log that hangs holds up no status for longer than that.
+        self._show_status()
+        self._tell_progress()
+
+    def _start_look(self) -> None:
+        now = self._clock()
+        if self._look is None and now >= self._next_look:
+            self._looked_at = now
+            self._look = begin(self._details_now)
+
+    @property
+    def _next_look(self) -> float:
+        if self._logs.wants_urls:
+            # A signed URL has expired: only a look gives another one.
+            return max(self._contact.try_at, self._looked_at + SHORTEST)
+        now = self._clock()
+        pause = look_pause(now - self._logs.news_at, now - self._changed_at)
+        return max(self._looked_at + pause, self._contact.try_at)
+
+    def _take_look(self, on_look: Callable[[JobDetails], None]) -> None:
+        if self._look is None or not self._look.done():
+            return
+        look, self._look = self._look, None
+        try:
+            details = look.result()
+        except WorkspaceError as error:
+            self._failed(error)
+            return
+        self._contact.heard()
+        if self._details is None:
+            self._elapsed_before = _age(details)
+        self._details = details
+        self._phases.see(details.status, self._clock())
+        if self._logs.see(details.log_files) or self._status_is_news:
+            self._changed_at = self._clock()
+        if self._display.detailed:
+            self._situation.refresh(details)
+        if self._update is None and not details.status.is_terminal:
+            self._update = begin(lambda: on_look(details))
+
+    def _take_update(self) -> None:
+        if self._update is not None and self._update.done():
+            update, self._update = self._update, None
+            try:
+                update.result()
+            except WorkspaceError:
+                return  # it is made again after the next look
+
+    def _failed(self, error: WorkspaceError) -> None:
+        self._contact.failed(error)
+        lost = self._contact.lost_for
+        never = self._details is None and isinstance(error, NotFoundError)
+        if lost > self._lost_after or (never and lost > _UNKNOWN_AFTER):
+            raise FollowError(
+                f"No contact with job '{self._job_name}' for {lost / 60:.0f} minutes; it may "
+                f"still be running. {error}"
+            ) from error
+
+    @property
+    def _status_is_news(self) -> bool:
+        return self._details is not None and self._details.status is not self._status
+
+    def _start_reads(self) -> None:
+        if self._status_is_news:
+            # What an image build printed comes before the status that followed it.
+            self._logs.start(build_since=self._looked_at)
+            if self._logs.build_is_being_read:
+                return
+            self._show_status()
+        self._logs.start()
+
+    def _show_status(self) -> None:
+        if self._details is not None and self._status_is_news:
+            self._status = self._details.status
+            if not self._status.is_terminal:
+                self._display.status(self._status, self._elapsed)
+
+    @property
+    def _running(self) -> list[Future[Any]]:
+        calls: list[Future[Any] | None] = [self._look, self._update, *self._logs.reading]
+        return [call for call in calls if call is not None]
+
+    @property
+    def _elapsed(self) -> float:
+        return self._elapsed_before + self._clock() - self._started
+
+    def _tell_progress(self) -> None:
+        self._display.progress(
+            Progress(
+                status=self._status,
+                elapsed=self._elapsed,
+                waiting_for=self._situation.waiting_for,
+                trouble=self._contact.trouble or self._logs.trouble,
+                metrics=self._situation.metrics,
+                link=self._link,
+            )
+        )
+
+    def _wait(self) -> None:
+        """Wait until something is due, or an answer comes that was waited for."""
+        while True:
+            due = self._logs.next_read
+            if self._look is None:
+                due = min(due, self._next_look)
+            left = due - self._clock()
+            if self._running:
+                if left <= 0 or first_of(self._running, min(left, _TICK)):
+                    return
+            else:
+                self._pause(max(_SHORTEST_WAIT, min(left, _TICK)))
+                if left <= _TICK:
+                    return
+            self._tell_progress()
 
     def _finish(self, details: JobDetails, on_look: Callable[[JobDetails], None]) -> RunOutcome:
         # The look that saw the end was taken before its logs were read: one more, so that a file
         # that appeared in between is not lost.
-        last = self._service.details(self._job_name)
-        self._show_new_lines(last, last.log_files)
-        self._show_unfinished_lines()
-        on_look(last)
-        return RunOutcome(
+        last = self._look_once_more()
+        self._logs.see(last.log_files)
+        self._drain()
+        self._logs.finish()
+        while self._update is not None:
+            first_of([self._update], None)
+            self._take_update()
+        with contextlib.suppress(WorkspaceError):
+            result_of(lambda: on_look(last))
+        error = last.error or details.error
+        return outcome_of(
+            last,
             status=last.status if last.status.is_terminal else details.status,
-            error=last.error or details.error,
-            duration=_seconds_between(last.start_time, last.end_time),
+            error=error,
+            duration=seconds_between(last.start_time, last.end_time),
+            phases=self._phases.durations(last),
+            last_lines=self._logs.last_lines(last.log_files if error else {}),
+            summary=self._summary(),
         )
 
-    def _show_status(self, details: JobDetails) -> None:
-        if details.status is not self._status:
-            self._status = details.status
-            if not details.status.is_terminal:
-                self._display.status(details.status, self._clock() - self._started)
+    def _details_now(self) -> JobDetails:
+        return self._service.details(self._job_name, brief=True)
 
-    def _show_new_lines(self, details: JobDetails, paths: Iterable[str]) -> bool:
-        before = sum(file.offset for file in self._files.values())
-        for path in sorted(filter(self._selection.wants, paths)):
-            file = self._files.setdefault(path, LogFile(path))
-            url = details.log_files[path]
+    def _look_once_more(self, patience: float | None = None) -> JobDetails:
+        while True:
+            try:
+                details = result_of(self._details_now)
+            except WorkspaceError as error:
+                self._failed(error)
+                if patience is not None and self._contact.lost_for > patience:
+                    raise
+                while (left := self._contact.try_at - self._clock()) > 0:
+                    self._tell_progress()
+                    self._pause(min(left, _TICK))
+            else:
+                self._contact.heard()
+                return details
 
-            def fetch(offset: int, size: int, url: str = url) -> bytes:
-                return self._service.read_log(url, offset=offset, size=size)
+    def _drain(self, patience: float | None = None) -> None:
+        """Read every file to its end, however long its storage takes to answer."""
+        self._logs.expect_more()
+        while not self._logs.drained:
+            self._logs.start_last()
+            if self._logs.reading:
+                first_of(self._logs.reading, _TICK)
+                self._logs.take()
+            else:
+                if patience is not None:
+                    self._logs.check(patience)
+                left = self._logs.next_try - self._clock()
+                self._pause(max(_SHORTEST_WAIT, min(left, _TICK)))
+                if self._logs.wants_urls:
+                    self._logs.see(self._look_once_more(patience).log_files)
+            self._tell_progress()
 
-            self._show(file, file.read(fetch))
-        return sum(file.offset for file in self._files.values()) > before
-
-    def _show_unfinished_lines(self) -> None:
-        for file in self._files.values():
-            self._show(file, file.finish())
-
-    def _show(self, file: LogFile, lines: Iterable[str]) -> None:
-        rank, from_build = rank_of(file.path), file.path == IMAGE_BUILD
-        for text in lines:
-            self._display.line(LogLine(text=text, path=file.path, rank=rank, from_build=from_build))
+    def _summary(self) -> RunSummary | None:
+        if not self._display.detailed:
+            return None
+        try:
+            return result_of(lambda: self._service.summary(self._job_name), _SUMMARY_SECONDS)
+        except (TimeoutError, WorkspaceError):
+            return None  # the run's page has it
 
     def _enforce_queue_timeout(self, status: JobStatus) -> None:
         waited = self._clock() - self._started
@@ -179,7 +335,11 @@ class Follower:
         ):
             return
         # A request that fails is made again at the next look: the job must not start after all.
-        self._service.cancel(self._job_name)
+        try:
+            result_of(lambda: self._service.cancel(self._job_name))
+        except WorkspaceError as error:
+            self._failed(error)
+            return
         self._cancelled = True
         self._display.note(
             f"The job has not started within {self._queue_timeout:.0f} seconds (queue_timeout): "
@@ -187,17 +347,10 @@ class Follower:
         )
 
 
-def _seconds_between(start: str | None, end: str | None) -> float | None:
-    if not start or not end:
-        return None
+def _age(details: JobDetails) -> float:
+    """Tell how long ago a job was submitted, by two clocks that may differ a little."""
     try:
-        return (_instant(end) - _instant(start)).total_seconds()
-    except ValueError:  # a duration is not worth the end of a run
-        return None
-
-
-def _instant(text: str) -> datetime:
-    """Read the service's timestamps, which have seven digits of a second."""
-    six_digits = _FRACTION.sub(lambda match: f"{match[0][:7]:0<7}", text.replace("Z", "+00:00"))
-    instant = datetime.fromisoformat(six_digits)
-    return instant if instant.tzinfo else instant.replace(tzinfo=timezone.utc)
+        created = instant(details.created_time or "")
+    except ValueError:
+        return 0.0
+    return max(0.0, (datetime.now(timezone.utc) - created).total_seconds())

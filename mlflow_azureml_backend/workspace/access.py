@@ -8,7 +8,17 @@ from mlflow_azureml_backend.workspace.endpoint import AZURE, emulator_endpoint
 from mlflow_azureml_backend.workspace.tracked_run import TrackedRun
 
 if TYPE_CHECKING:
-    from mlflow_azureml_backend.job import JobDetails, JobHandle, JobSpec, WorkspaceRef
+    from collections.abc import Mapping
+
+    from mlflow_azureml_backend.job import (
+        ComputeState,
+        JobDetails,
+        JobHandle,
+        JobSpec,
+        LogPart,
+        RunSummary,
+        WorkspaceRef,
+    )
     from mlflow_azureml_backend.workspace.connection import Connection
 
 
@@ -63,15 +73,36 @@ class Workspace:
 
         return read_handle(self._connection, job_name)
 
-    def details(self, job_name: str) -> JobDetails:
-        """Take one look at a job: status, log files, error."""
+    def details(self, job_name: str, *, brief: bool = False) -> JobDetails:
+        """Take one look at a job: status, log files, error.
+
+        Args:
+            job_name: The job.
+            brief: Make one attempt with short timeouts, for who asks again anyway.
+        """
         from mlflow_azureml_backend.workspace.run_history import read_details
 
-        return read_details(self._connection, job_name)
+        return read_details(self._connection, job_name, brief=brief)
 
-    def read_log(self, url: str, *, offset: int, size: int) -> bytes:
-        """Read part of a log file; nothing when there is nothing beyond the offset."""
-        return self._connection.bytes_from(url, offset=offset, size=size)
+    def read_log(self, url: str, *, offset: int, size: int) -> LogPart:
+        """Read part of a log file; one short attempt."""
+        return self._connection.part_of(url, offset=offset, size=size, brief=True)
+
+    def compute_state(self, name: str) -> ComputeState:
+        """Ask what a compute is doing."""
+        from mlflow_azureml_backend.workspace.computes import read_compute_state
+
+        return read_compute_state(self._connection, name)
+
+    def last_metrics(self, job_name: str) -> Mapping[str, float]:
+        """Give the last value of each metric that the job logged."""
+        return self.tracked_run(job_name).last_metrics()
+
+    def summary(self, job_name: str) -> RunSummary:
+        """Give what the job logged: params, metrics, artifacts, outputs."""
+        from mlflow_azureml_backend.workspace.run_summary import read_summary
+
+        return read_summary(self._connection, job_name)
 
     def cancel(self, job_name: str) -> None:
         """Ask for a job's end."""

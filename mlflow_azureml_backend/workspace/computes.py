@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.errors import NotFoundError, WorkspaceError
+from mlflow_azureml_backend.job import ComputeState
 
 if TYPE_CHECKING:
     from mlflow_azureml_backend.workspace.connection import Connection
@@ -37,6 +39,32 @@ def check_compute(connection: Connection, name: str) -> None:
         raise WorkspaceError(
             f"Compute '{name}' cannot run jobs: its provisioning failed{_reason(properties)}."
         )
+
+
+def read_compute_state(connection: Connection, name: str) -> ComputeState:
+    """Read what a compute is doing: its nodes, its limit, and why it cannot grow.
+
+    Raises:
+        WorkspaceError: It could not be read.
+    """
+    compute = connection.arm(
+        "GET", f"/computes/{name}", api_version=_API, doing=f"reading compute '{name}'"
+    )
+    cluster = (compute.get("properties") or {}).get("properties") or {}
+    counts = cluster.get("nodeStateCounts") or {}
+    messages = [
+        ((item or {}).get("error") or item or {}).get("message")
+        for item in cluster.get("errors") or []
+    ]
+    return ComputeState(
+        name=name,
+        most_nodes=(cluster.get("scaleSettings") or {}).get("maxNodeCount"),
+        nodes=MappingProxyType(
+            {key.removesuffix("NodeCount"): int(count or 0) for key, count in counts.items()}
+        ),
+        allocation=cluster.get("allocationState"),
+        errors=tuple(str(message) for message in messages if message),
+    )
 
 
 def _choices(connection: Connection) -> str:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend import __version__
-from mlflow_azureml_backend.workspace.failures import service_errors
+from mlflow_azureml_backend.errors import UnavailableError
+from mlflow_azureml_backend.workspace.failures import service_errors, without_secrets
 
 if TYPE_CHECKING:
-    from mlflow_azureml_backend.job import WorkspaceRef
+    from mlflow_azureml_backend.job import LogPart, WorkspaceRef
     from mlflow_azureml_backend.workspace.endpoint import Endpoint
 
 ARM = "https://management.azure.com"
 _SCOPE = f"{ARM}/.default"
 _REFRESH_SECONDS = 300.0
-_WHOLE = 200
-_RANGE_NOT_SATISFIABLE = 416
+_BAD_REQUEST = 400
+# For those who ask again themselves, and rather soon: no hanging server may hold them up.
+_BRIEF = {"retry_total": 0, "connection_timeout": 5.0, "read_timeout": 10.0}
 # A POST of ours begins an upload or cancels a job: made twice, it does what it does once.
 _REPEATED = frozenset({"DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"})
 
@@ -58,6 +61,8 @@ class Connection:
         from azure.core.pipeline import policies
         from azure.core.pipeline.transport import RequestsTransport
 
+        # It warns of each body that breaks off; who reads a log reads on, and says so if it must.
+        logging.getLogger("azure.core.pipeline.transport").setLevel(logging.ERROR)
         self.ref = ref
         self.endpoint = endpoint
         self.credential = CachedCredential(endpoint.credential())
@@ -137,8 +142,22 @@ class Connection:
         doing: str,
         body: Any = None,
         query: dict[str, Any] | None = None,
+        brief: bool = False,
     ) -> dict[str, Any]:
-        """Send a signed request and read a JSON object."""
+        """Send a signed request and read a JSON object.
+
+        Args:
+            method: HTTP method.
+            url: Where to.
+            doing: For the message of a failure.
+            body: JSON body.
+            query: Query parameters.
+            brief: Make one attempt with short timeouts, for who asks again anyway.
+
+        Raises:
+            WorkspaceError: The service refused, could not be reached, or something else than it
+                answered.
+        """
         from azure.core.rest import HttpRequest
 
         with service_errors(doing):
@@ -146,9 +165,18 @@ class Connection:
                 HttpRequest(method, url, params=query, json=body),
                 stream=False,
                 retry_on_methods=_REPEATED,
+                **(_BRIEF if brief else {}),
             )
             response.raise_for_status()
-            return dict(response.json() or {}) if response.content else {}
+            if not response.content:
+                return {}
+            try:
+                return dict(response.json() or {})
+            except (TypeError, ValueError) as error:
+                # The page of a gateway or of a hotel's network, which both come with a 200.
+                raise UnavailableError(
+                    f"Error while {doing}: the answer is no JSON object ({without_secrets(url)})."
+                ) from error
 
     def bytes_from(self, url: str, *, offset: int, size: int) -> bytes:
         """Read part of a blob by its SAS URL.
@@ -159,18 +187,41 @@ class Connection:
             size: At most so many bytes.
 
         Returns:
-            The bytes; none at the end of the blob, which Azure answers with 416 and others with
-            an empty 206.
+            The bytes; none at the end of the blob.
+        """
+        return self.part_of(url, offset=offset, size=size).data
+
+    def part_of(self, url: str, *, offset: int, size: int, brief: bool = False) -> LogPart:
+        """Read part of a blob by its SAS URL, and what the answer tells of the whole.
+
+        Args:
+            url: SAS URL.
+            offset: First byte.
+            size: At most so many bytes.
+            brief: Make one attempt with short timeouts, for who asks again anyway.
+
+        Raises:
+            WorkspaceError: The blob could not be read.
         """
         from azure.core.rest import HttpRequest
+
+        from mlflow_azureml_backend.workspace.blob_part import RANGE_NOT_SATISFIABLE, read_part
 
         last = offset + size - 1
         headers = {"x-ms-range": f"bytes={offset}-{last}", "x-ms-version": "2021-08-06"}
         with service_errors("reading a log"):
-            response = self._anonymous.send_request(HttpRequest("GET", url, headers=headers))
-            if response.status_code == _RANGE_NOT_SATISFIABLE:
-                return b""
-            response.raise_for_status()
-            # A server that ignores the range sends the whole blob.
-            whole = response.status_code == _WHOLE
-            return bytes(response.content[offset : offset + size] if whole else response.content)
+            response = self._anonymous.send_request(
+                HttpRequest("GET", url, headers=headers),
+                stream=True,
+                **(_BRIEF if brief else {}),
+            )
+            with response:
+                if response.status_code != RANGE_NOT_SATISFIABLE:
+                    _raise_for_status(response)
+                return read_part(response, offset=offset, size=size)
+
+
+def _raise_for_status(response: Any) -> None:
+    if response.status_code >= _BAD_REQUEST:
+        response.read()  # the service's own words are in the body, which is not here yet
+    response.raise_for_status()

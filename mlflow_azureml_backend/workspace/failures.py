@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.errors import (
@@ -39,6 +41,7 @@ _NEXT: dict[type[WorkspaceError], str] = {
 }
 
 _SERVER_ERROR = 500
+_RETRY_WORDS = re.compile(r"(?i)retry (?:again )?after (\d+) seconds")
 
 
 def without_secrets(text: str) -> str:
@@ -69,7 +72,9 @@ def service_errors(doing: str) -> Iterator[None]:
         kind = _BY_STATUS.get(
             status, UnavailableError if status >= _SERVER_ERROR else WorkspaceError
         )
-        raise _described(kind, doing, _service_words(error)) from error
+        described = _described(kind, doing, _service_words(error))
+        described.retry_after = _retry_after(error)
+        raise described from error
     except (
         exceptions.ServiceRequestError,
         exceptions.ServiceResponseError,
@@ -98,6 +103,26 @@ def _service_words(error: Any) -> str:
         return f"{body['error']['message']} ({where})."
     except (ValueError, KeyError, TypeError, AttributeError):
         return f"{error.reason or _first_line(error)} ({where})."
+
+
+def _retry_after(error: Any) -> float | None:
+    """Read how long the service wants to be left alone: of a header, or of its words.
+
+    The 429 of Azure ML was recorded without a header: "Retry again after 20 seconds."
+    """
+    headers = {} if error.response is None else error.response.headers
+    for name, unit in (
+        ("retry-after", 1.0),
+        ("retry-after-ms", 0.001),
+        ("x-ms-retry-after-ms", 0.001),
+    ):
+        with contextlib.suppress(KeyError, ValueError):
+            return float(headers[name]) * unit
+    with contextlib.suppress(KeyError, ValueError, TypeError):
+        moment = parsedate_to_datetime(headers["retry-after"])
+        return max(0.0, (moment - datetime.now(timezone.utc)).total_seconds())
+    found = _RETRY_WORDS.search(_service_words(error))
+    return float(found[1]) if found else None
 
 
 def _network_words(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow_azureml_backend.errors import NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from mlflow_azureml_backend.workspace.connection import Connection
@@ -40,6 +40,16 @@ class TrackedRun:
         """
         run: dict[str, Any] = self._get("runs/get", run_id=self._run_id)["run"]
         return run
+
+    def last_metrics(self, data: Mapping[str, Any] | None = None) -> Mapping[str, float]:
+        """Give the last value of each metric.
+
+        Args:
+            data: The run's `data`, where it was read already.
+        """
+        data = self.read().get("data") or {} if data is None else data
+        # MLflow writes what JSON has no number for as a text: "NaN", "Infinity".
+        return {item["key"]: float(item["value"]) for item in data.get("metrics", [])}
 
     def metric_history(self, key: str) -> Iterator[dict[str, Any]]:
         """Give every logged point of a metric: `key`, `value`, `timestamp`, `step`."""

@@ -1,5 +1,7 @@
 """A job is followed to its end: every byte once, in order, through every failure."""
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,9 +12,9 @@ from mlflow_azureml_backend.errors import (
     ForbiddenError,
     UnavailableError,
 )
-from mlflow_azureml_backend.follow import Follower
-from mlflow_azureml_backend.follow.follower import FIRST_PAUSE, LONGEST_PAUSE
-from mlflow_azureml_backend.job import JobDetails, JobStatus
+from mlflow_azureml_backend.follow import Follower, LineKind, SilentDisplay
+from mlflow_azureml_backend.follow.pace import LONGEST, SHORTEST
+from mlflow_azureml_backend.job import JobDetails, JobStatus, LogPart
 
 LOG = "user_logs/std_log.txt"
 RANKS = [f"user_logs/std_log_process_{rank:02}.txt" for rank in range(3)]
@@ -50,11 +52,15 @@ class ScriptedService:
         self.delivered = {}
         self.failing_reads = []
         self.failing_cancels = []
+        self.looked_at, self.read_at, self.expired_looks = [], [], 0
+        self.clock = lambda: 0.0
 
-    def details(self, job_name):
+    def details(self, job_name, *, brief=False):
+        assert brief
         assert job_name == "job_1"
         step = self.script[min(self.looks, len(self.script) - 1)]
         self.looks += 1
+        self.looked_at.append(self.clock())
         if isinstance(step, Exception):
             raise step
         status, self.files = step
@@ -67,13 +73,14 @@ class ScriptedService:
 
     def read_log(self, url, *, offset, size):
         path, _, look = url.partition("?look=")
-        assert int(look) == self.looks, "the URL is that of an older look"
+        self.read_at.append((path, self.clock()))
+        assert int(look) > self.expired_looks, "the URL had expired"
         if self.failing_reads and (error := self.failing_reads.pop(0)):
             raise error
         assert offset == len(self.delivered.get(path, b"")), "a byte was skipped or read twice"
         piece = self.files[path][offset : offset + min(size, self.most)]
         self.delivered[path] = self.delivered.get(path, b"") + piece
-        return piece
+        return LogPart(data=piece, size=len(self.files[path]))
 
     def cancel(self, job_name):
         assert job_name == "job_1"
@@ -82,11 +89,12 @@ class ScriptedService:
         self.cancels += 1
 
 
-class Recorder:
+class Recorder(SilentDisplay):
     """A display that remembers."""
 
     def __init__(self):
         self.lines = []
+        self.states = []
         self.build_lines = []
         self.notes = []
         self.statuses = []
@@ -98,7 +106,9 @@ class Recorder:
         self.statuses.append((status.value, elapsed))
 
     def line(self, line):
-        if line.from_build:
+        if line.kind is LineKind.UNFINISHED:
+            self.states.append(line.text)
+        elif line.from_build:
             self.build_lines.append(line.text)
         else:
             self.lines.append((line.rank, line.text))
@@ -117,7 +127,7 @@ def clock():
 
 
 def follow(service, clock, on_look=None, **keywords):
-    display = Recorder()
+    display, service.clock = Recorder(), clock
     follower = Follower(service, "job_1", display, pause=clock.pause, clock=clock, **keywords)
     return follower.follow(on_look or (lambda _details: None)), display
 
@@ -245,15 +255,22 @@ def test_an_error_that_is_none_of_the_services_is_not_waited_out(clock):
         follow(ScriptedService(("Running", {}), ZeroDivisionError()), clock)
 
 
-def test_pauses_grow_while_nothing_happens_and_start_anew_with_news(clock):
-    quiet = [("Running", {LOG: b"a\n"})] * 30
-    news = ("Running", {LOG: b"a\nb\n"})
-    follow(ScriptedService(*quiet, news, ("Completed", {LOG: b"a\nb\n"})), clock)
-    assert clock.pauses[0] == FIRST_PAUSE
-    assert clock.pauses[1:29] == sorted(clock.pauses[1:29])
-    assert clock.pauses[29] == LONGEST_PAUSE
-    assert clock.pauses[30] == FIRST_PAUSE
-    assert max(clock.pauses) == LONGEST_PAUSE
+def gaps(moments):
+    return [later - former for former, later in itertools.pairwise(moments)]
+
+
+def test_looks_become_rare_while_nothing_happens_and_frequent_with_news(clock):
+    quiet = [("Running", {LOG: b"a\n"})] * 40
+    news = [("Running", {LOG: b"a\nb\n"})] * 3
+    service = ScriptedService(*quiet, *news, ("Completed", {LOG: b"a\nb\n"}))
+    service.clock = clock
+    follow(service, clock)
+    waited = gaps(service.looked_at)
+    assert waited[0] == pytest.approx(SHORTEST)
+    assert waited[:39] == sorted(waited[:39])
+    assert waited[38] == pytest.approx(LONGEST)
+    assert waited[41] == pytest.approx(SHORTEST, abs=0.6)
+    assert max(waited) == pytest.approx(LONGEST)
 
 
 def test_each_look_is_told_to_who_asked_the_last_one_included(clock):
@@ -353,7 +370,7 @@ texts = st.lists(st.sampled_from([b"a", b"\n", "é".encode(), b"\r", b"bc\n"]), 
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     contents=st.lists(texts, min_size=1, max_size=3),
     looks=st.lists(

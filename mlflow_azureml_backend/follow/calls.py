@@ -1,0 +1,69 @@
+"""Calls beside the main thread, so that nothing they wait for holds up Ctrl-C."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+T = TypeVar("T")
+# How long Ctrl-C may take on Windows, where waiting for a lock cannot be interrupted.
+_SLICE = 0.2
+
+
+def begin(call: Callable[[], T]) -> Future[T]:
+    """Start a call on a thread of its own, which no exit of the process waits for.
+
+    A look-up of a host's name and a read from a dead connection cannot be interrupted; a thread
+    that does them can be left behind.
+
+    Args:
+        call: What to do.
+    """
+    future: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            result = call()
+        except BaseException as error:  # noqa: BLE001  # it is raised where the result is wanted
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    threading.Thread(target=work, name="follow", daemon=True).start()
+    return future
+
+
+def first_of(futures: Collection[Future[T]], seconds: float | None) -> set[Future[T]]:
+    """Wait until one of them is done, and give those that are; none when time is up.
+
+    Args:
+        futures: What to wait for.
+        seconds: How long, or None for any time.
+    """
+    left = float("inf") if seconds is None else seconds
+    while futures:
+        done, _ = wait(futures, max(0.0, min(left, _SLICE)), FIRST_COMPLETED)
+        left -= _SLICE
+        if done or left <= 0:
+            return done
+    return set()
+
+
+def result_of(call: Callable[[], T], seconds: float | None = None) -> T:
+    """Make a call and wait for its result.
+
+    Args:
+        call: What to do.
+        seconds: How long to wait, or None for any time.
+
+    Raises:
+        TimeoutError: There was no result in time.
+    """
+    future = begin(call)
+    if not first_of([future], seconds):
+        raise TimeoutError
+    return future.result()
