@@ -45,7 +45,7 @@ class LogFile:
         """The present state of a progress bar at the file's end."""
         self.last_lines: deque[str] = deque(maxlen=LAST_LINES)
         self.settled = False
-        """Whether the last read found nothing that was not read before."""
+        """Whether the last read found nothing new."""
         self._rank = rank_of(path)
         self._from_build = path == IMAGE_BUILD
         self._lines = LogLines(raw=raw)
@@ -86,7 +86,8 @@ class LogFile:
             self._put(self._since.caught_up())
             self._since = None
         self._shorter = part.size is not None and part.size < self.offset
-        self.settled = not more and not self._shorter
+        # A storage that lags behind gives a little more at each read, and a smaller size.
+        self.settled = not part.data and not self._shorter
         state = self._lines.state()
         self.unfinished = None if state is None else self._line(state, LineKind.UNFINISHED)
         return more
