@@ -109,16 +109,26 @@ def read_demand(state: State, workspace: WorkspaceKey, job: Mapping[str, Any]) -
     priority = int((job.get("queueSettings") or {}).get("priority") or _PRIORITY)
     compute_id = job.get("computeId")
     if not compute_id:  # serverless: the service finds a node for each job
-        name, capacity = "serverless", None
+        name, capacity = f"{workspace.storage_key}/serverless", None
     else:
-        name = f"computes/{compute_id.rpartition('/')[2].lower()}"
-        capacity = _capacity(state, workspace, compute_id.rpartition("/")[2])
+        cluster = compute_id.rpartition("/")[2]
+        name, capacity = cluster_of(workspace, cluster), _capacity(state, workspace, cluster)
     return Demand(
-        compute=f"{workspace.storage_key}/{name}",
+        compute=name,
         count=count,
         capacity=capacity,
         priority=priority,
     )
+
+
+def cluster_of(workspace: WorkspaceKey, name: str) -> str:
+    """Name a cluster as no other cluster of the emulator is named.
+
+    Args:
+        workspace: its workspace.
+        name: its name there.
+    """
+    return f"{workspace.storage_key}/computes/{name.lower()}"
 
 
 def read_timeout(job: Mapping[str, Any]) -> timedelta | None:

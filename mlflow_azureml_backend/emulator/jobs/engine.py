@@ -7,6 +7,7 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from mlflow_azureml_backend.emulator.jobs.definition import cluster_of
 from mlflow_azureml_backend.emulator.jobs.nodes import Nodes
 from mlflow_azureml_backend.emulator.jobs.pace import Paces
 from mlflow_azureml_backend.emulator.jobs.worker import Worker
@@ -71,6 +72,15 @@ class JobEngine:
             "job": name,
         }
         self._emulation.state.put(_KIND, _EVERYWHERE, _key(workspace, name), "", body)
+
+    def busy_nodes(self, workspace: WorkspaceKey, compute: str) -> int:
+        """Count the nodes of a cluster on which jobs run.
+
+        Args:
+            workspace: the cluster's workspace.
+            compute: its name.
+        """
+        return self._nodes.busy(cluster_of(workspace, compute))
 
     def submit(self, workspace: WorkspaceKey, name: str) -> None:
         """Begin to run a job; returns at once.

@@ -94,6 +94,15 @@ class Nodes:
                 self._waiting[compute].remove(ticket)
             self._serve(compute)
 
+    def busy(self, compute: str) -> int:
+        """Count the nodes of a compute on which jobs run.
+
+        Args:
+            compute: the cluster, as a demand names it.
+        """
+        with self.changed:
+            return self._busy.get(compute, 0)
+
     def explain(self, ticket: Ticket) -> str:
         """Say why a ticket has no nodes yet, for people."""
         demand = ticket.demand

@@ -1,4 +1,4 @@
-"""Computes: the clusters that jobs name. They start at once, and nothing runs on them."""
+"""Computes: the clusters that jobs name. Their nodes are there when a job runs on them."""
 
 from __future__ import annotations
 
@@ -199,6 +199,9 @@ def _rendered(call: Call, key: WorkspaceKey, document: Document) -> dict[str, An
     body = document.body
     cluster = dict(body["properties"])
     cluster["allocationStateTransitionTime"] = timestamp(document.modified)
+    busy = call.emulation.jobs.busy_nodes(key, document.name)
+    cluster["currentNodeCount"] = cluster["targetNodeCount"] = busy
+    cluster["nodeStateCounts"] = {**_CLUSTER["nodeStateCounts"], "runningNodeCount": busy}
     answer = resource(key, f"computes/{document.name}", {}, {})
     # Computes have a location and tags, and no systemData.
     del answer["properties"], answer["systemData"]
