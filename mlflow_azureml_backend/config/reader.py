@@ -61,13 +61,11 @@ class MLflowOptions:
     """What the caller asked of MLflow itself, which MLflow passes on inside the config.
 
     Args:
-        synchronous: From Python: whether MLflow will call `wait()` next.
         env_manager: `local` means: do not run the project's own environment.
         build_image: Build the project's Dockerfile.
         docker_args: Arguments for `docker run`: name and value, or True for a flag.
     """
 
-    synchronous: bool = True
     env_manager: str | None = None
     build_image: bool = False
     docker_args: Mapping[str, str | bool] = field(default_factory=dict)
@@ -92,7 +90,6 @@ def read_backend_config(raw: Mapping[str, Any]) -> tuple[BackendConfig, MLflowOp
     if problems or config is None:
         raise ConfigError(_message(problems))
     return config, MLflowOptions(
-        synchronous=bool(raw.get("SYNCHRONOUS", True)),
         env_manager=raw.get("ENV_MANAGER"),
         build_image=bool(raw.get("build_image")),
         docker_args=MappingProxyType(dict(raw.get("DOCKER_ARGS") or {})),

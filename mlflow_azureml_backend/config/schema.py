@@ -155,6 +155,11 @@ class BackendConfig(_Section):
         default=True,
         description="Follow the job and print its log; false returns right after submission.",
     )
+    on_interrupt: Literal["cancel", "detach"] = Field(
+        default="cancel",
+        description="What Ctrl-C does while the job is followed: cancel it and wait for its end, "
+        "as MLflow does, or leave it running.",
+    )
     queue_timeout: Annotated[StrictInt, Field(gt=0)] | None = Field(
         default=None, description="Cancel the job when it has not started after so many seconds."
     )

@@ -14,6 +14,8 @@ JOB_NAME = "azureml.job_name"
 WORKSPACE = "azureml.workspace"
 STUDIO_URL = "azureml.studio_url"
 FAILURE = "azureml.submission_error"
+# Says that the run holds all that its job logged, and with which status the job ended.
+MIRRORED = "azureml.mirrored"
 
 
 def tags_of(handle: JobHandle) -> dict[str, str]:
@@ -24,14 +26,23 @@ def tags_of(handle: JobHandle) -> dict[str, str]:
     return tags
 
 
-def handle_of(run_id: str, tags: Mapping[str, str]) -> JobHandle:
+def handle_of(run_id: str, tags: Mapping[str, str], *, tracking_uri: str) -> JobHandle:
     """Read a handle back from run tags.
+
+    In a workspace's own store the run is a job's even without tags: its id is the job's name.
+
+    Args:
+        run_id: The MLflow run.
+        tags: Its tags.
+        tracking_uri: The store that it lives in.
 
     Raises:
         TrackingError: The run was not submitted by this backend.
     """
     workspace = WorkspaceRef.find_in(tags.get(WORKSPACE, ""))
     job_name = tags.get(JOB_NAME)
+    if (workspace is None or not job_name) and tracking_uri.startswith("azureml:"):
+        workspace, job_name = WorkspaceRef.find_in(tracking_uri), run_id
     if workspace is None or not job_name:
         raise TrackingError(
             f"MLflow run '{run_id}' has no Azure ML job: it lacks the tags {JOB_NAME} and "
@@ -55,4 +66,4 @@ def handle_of_run(run_id: str) -> JobHandle:
         raise TrackingError(
             f"There is no MLflow run '{run_id}' in {get_tracking_uri()}: {error.message}"
         ) from error
-    return handle_of(run_id, run.data.tags)
+    return handle_of(run_id, run.data.tags, tracking_uri=get_tracking_uri())

@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import json
 import logging
-import math
-import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from mlflow_azureml_backend.errors import TrackingError, WorkspaceError
-from mlflow_azureml_backend.tracking.handle_tags import FAILURE, tags_of
+from mlflow_azureml_backend.errors import (
+    NotFoundError,
+    QuotaError,
+    TrackingError,
+    UnavailableError,
+    WorkspaceError,
+)
+from mlflow_azureml_backend.tracking.batches import batches
+from mlflow_azureml_backend.tracking.handle_tags import FAILURE, MIRRORED, tags_of
+from mlflow_azureml_backend.tracking.mirrored_metrics import MirroredMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from mlflow_azureml_backend.job import JobHandle, RunOutcome
 
 _logger = logging.getLogger(__name__)
 
-# MLflow's limits on one log-batch request.
-_METRICS_A_BATCH = 1000
+# MLflow's limit on the params, and on the tags, of one request.
 _PARAMS_A_BATCH = 100
 _TAG_LENGTH = 5000
 _SECONDS_BETWEEN_LOOKS = 5.0
+_SECONDS_OF_RETRIES = 60.0
 _COPIED_BYTES = 10 * 1024 * 1024
 ARTIFACT_LIST = "azureml/artifacts.json"
 
@@ -65,23 +72,34 @@ class MirroredRun:
     Args:
         run_id: The user's run, already open.
         source: The job's run, which appears when the job does.
+        pause: Waits so many seconds between attempts.
     """
 
-    def __init__(self, run_id: str, source: SourceRun) -> None:
+    def __init__(
+        self, run_id: str, source: SourceRun, *, pause: Callable[[float], None] = time.sleep
+    ) -> None:
         self.run_id = run_id
         self._client = MlflowClient()
         self._source = source
-        self._copied: dict[str, set[tuple[str, int, int]]] = {}
-        self._latest: dict[str, tuple[str, int, int]] = {}
+        self._pause = pause
+        self._metrics = MirroredMetrics(self._client, run_id, source)
         self._last_look = 0.0
         self._finished = False
+        self._lock = threading.Lock()
 
     def submitted(self, handle: JobHandle) -> None:
-        """Tag the run with all that is needed to find the job again."""
+        """Tag the run with all that is needed to find the job again.
+
+        A run that somebody took for never submitted, while its submission went on, runs again.
+        """
         try:
             self._client.log_batch(
                 self.run_id, tags=[RunTag(key, value) for key, value in tags_of(handle).items()]
             )
+            run = self._client.get_run(self.run_id)
+            if FAILURE in run.data.tags:
+                self._client.delete_tag(self.run_id, FAILURE)
+                self._client.update_run(self.run_id, status="RUNNING")
         except MlflowException as error:
             raise TrackingError(
                 f"Job '{handle.job_name}' was submitted, but MLflow run '{self.run_id}' could not "
@@ -99,13 +117,14 @@ class MirroredRun:
 
     def update(self) -> None:
         """Mirror what is new, at most every few seconds; trouble is left for the next time."""
-        if time.monotonic() - self._last_look < _SECONDS_BETWEEN_LOOKS:
-            return
-        self._last_look = time.monotonic()
-        try:
-            self._mirror_data()
-        except (WorkspaceError, MlflowException) as error:
-            _logger.debug("Mirroring of run '%s' waits: %s", self.run_id, error)
+        with self._lock:
+            if time.monotonic() - self._last_look < _SECONDS_BETWEEN_LOOKS:
+                return
+            self._last_look = time.monotonic()
+            try:
+                self._mirror_data(self._source.read(), everything=False)
+            except (WorkspaceError, MlflowException) as error:
+                _logger.debug("Mirroring of run '%s' waits: %s", self.run_id, error)
 
     def finish(self, outcome: RunOutcome) -> None:
         """Mirror everything, then end the run as the job ended.
@@ -113,44 +132,78 @@ class MirroredRun:
         Raises:
             TrackingError: The user's store refused; the run can be mirrored again later.
         """
-        if self._finished:
-            return
-        # While the job ran, a metric was read again when its latest point changed; a point that
-        # came late with a lower step does not change it.
-        self._latest.clear()
-        try:
-            self._mirror_all()
-            if outcome.error:
-                self._client.set_tag(self.run_id, "azureml.error", outcome.error[:_TAG_LENGTH])
-            self._client.set_terminated(self.run_id, outcome.status.to_run_status())
-        except MlflowException as error:
-            raise TrackingError(
-                f"MLflow run '{self.run_id}' could not be completed: {error.message}"
-            ) from error
-        self._finished = True
+        with self._lock:
+            if self._finished:
+                return
+            try:
+                if not self._is_complete(outcome):
+                    self._complete(outcome)
+            except MlflowException as error:
+                raise TrackingError(
+                    f"MLflow run '{self.run_id}' could not be completed: {error.message}"
+                ) from error
+            self._finished = True
 
-    def _mirror_all(self) -> None:
-        try:
-            self._mirror_data()
-            self._mirror_artifacts()
-        except WorkspaceError as error:
-            # A job that never started has no run to mirror; the user's run must end all the same.
-            _logger.warning("The job's MLflow run could not be mirrored: %s", error)
+    def _is_complete(self, outcome: RunOutcome) -> bool:
+        """Tell whether somebody has mirrored everything after the job's end."""
+        tags = self._client.get_run(self.run_id).data.tags
+        return bool(tags.get(MIRRORED) == outcome.status.value)
 
-    def _mirror_data(self) -> None:
-        data = self._source.read().get("data", {})
+    def _complete(self, outcome: RunOutcome) -> None:
+        source = self._mirror_all()
+        if outcome.error:
+            self._client.set_tag(self.run_id, "azureml.error", outcome.error[:_TAG_LENGTH])
+        mine = self._client.get_run(self.run_id).info
+        ended = source.get("info", {}).get("end_time") if source else None
+        # Two processes that finish at once end the run the same way, at the service's own time.
+        self._client.set_terminated(
+            self.run_id,
+            outcome.status.to_run_status(),
+            end_time=max(int(ended), mine.start_time) if ended else None,
+        )
+        if source is not None:
+            self._client.set_tag(self.run_id, MIRRORED, outcome.status.value)
+
+    def _mirror_all(self) -> dict[str, Any] | None:
+        """Mirror everything; give the run that was mirrored, or None where that was impossible."""
+        deadline = time.monotonic() + _SECONDS_OF_RETRIES
+        pause = 1.0
+        while True:
+            try:
+                try:
+                    source = self._source.read()
+                except NotFoundError:
+                    return None  # a job that never started has no run
+                self._mirror_data(source, everything=True)
+                self._mirror_artifacts()
+            except (UnavailableError, QuotaError) as error:
+                if time.monotonic() + pause > deadline:
+                    _logger.warning(
+                        "The job's MLflow run could not be mirrored; `mlflow-azureml wait %s` "
+                        "tries it again. %s",
+                        self.run_id,
+                        error,
+                    )
+                    return None
+                self._pause(pause)
+                pause *= 2
+            except WorkspaceError as error:
+                # The user's run must end all the same.
+                _logger.warning("The job's MLflow run could not be mirrored: %s", error)
+                return None
+            else:
+                return source
+
+    def _mirror_data(self, source: Mapping[str, Any], *, everything: bool) -> None:
+        data = source.get("data", {})
         mine = self._client.get_run(self.run_id).data
         self._mirror_params(data.get("params", []), mine.params)
         self._mirror_tags(data.get("tags", []), mine.tags)
-        for metric in data.get("metrics", []):
-            latest = _point(metric)
-            if self._latest.get(metric["key"]) != latest:
-                self._mirror_metric(metric["key"])
-                self._latest[metric["key"]] = latest
+        self._metrics.mirror(data.get("metrics", []), everything=everything)
 
     def _mirror_params(self, params: list[dict[str, str]], mine: Mapping[str, str]) -> None:
         missing = [Param(p["key"], p.get("value", "")) for p in params if p["key"] not in mine]
-        for batch in _batches(missing, _PARAMS_A_BATCH):
+        for batch in batches(missing, _PARAMS_A_BATCH):
             self._client.log_batch(self.run_id, params=batch)
 
     def _mirror_tags(self, tags: list[dict[str, str]], mine: Mapping[str, str]) -> None:
@@ -159,19 +212,8 @@ class MirroredRun:
             for tag in tags
             if _is_users(tag["key"]) and mine.get(tag["key"]) != tag.get("value", "")
         ]
-        for batch in _batches(changed, _PARAMS_A_BATCH):
+        for batch in batches(changed, _PARAMS_A_BATCH):
             self._client.log_batch(self.run_id, tags=batch)
-
-    def _mirror_metric(self, key: str) -> None:
-        copied = self._copied.get(key)
-        if copied is None:
-            history = self._client.get_metric_history(self.run_id, key)
-            copied = {(_same(m.value), m.timestamp, m.step) for m in history}
-            self._copied[key] = copied
-        new = (p for p in self._source.metric_history(key) if _point(p) not in copied)
-        for batch in _batches(new, _METRICS_A_BATCH):
-            self._client.log_batch(self.run_id, metrics=[_metric(key, point) for point in batch])
-            copied.update(map(_point, batch))
 
     def _mirror_artifacts(self) -> None:
         """Copy small files, and list all of them with their sizes."""
@@ -203,34 +245,3 @@ def _has_place(target: Path, root: Path, listing: Path) -> bool:
 
 def _is_users(key: str) -> bool:
     return key in _CARRIED_TAGS or not key.startswith(("mlflow.", "azureml.", "_aml_system"))
-
-
-def _point(metric: Mapping[str, Any]) -> tuple[str, int, int]:
-    return (
-        _same(float(metric["value"])),
-        int(metric.get("timestamp") or 0),
-        int(metric.get("step") or 0),
-    )
-
-
-def _same(value: float) -> str:
-    """Identify a metric's value: NaN equals itself, and infinity what a SQL store makes of it."""
-    largest = sys.float_info.max
-    return repr(value) if math.isnan(value) else repr(max(-largest, min(largest, value)))
-
-
-def _metric(key: str, point: Mapping[str, Any]) -> Metric:
-    return Metric(
-        key, float(point["value"]), int(point.get("timestamp") or 0), int(point.get("step") or 0)
-    )
-
-
-def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    batch: list[Any] = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -9,7 +9,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from mlflow_azureml_backend.errors import TrackingError
-from mlflow_azureml_backend.job import WorkspaceRef
+from mlflow_azureml_backend.job import JobHandle, WorkspaceRef
+from mlflow_azureml_backend.tracking.handle_tags import tags_of
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun, SourceRun
 from mlflow_azureml_backend.tracking.run_tags import project_tags
 from mlflow_azureml_backend.tracking.workspace_run import WorkspaceRun
@@ -66,6 +67,9 @@ def open_run(
             parameters=parameters,
             wait_until_readable=job_run.wait_until_readable,
         )
+    # The handle comes with the run itself, before the job exists: a client that dies at any moment
+    # from here on leaves a run by which the job is found, or found never to have been submitted.
+    tags |= tags_of(JobHandle(workspace=workspace, job_name=job_name))
     client = MlflowClient()
     try:
         run_id = client.create_run(experiment_id, tags=tags).info.run_id

@@ -19,7 +19,7 @@ class TrackingSession(Protocol):
     run_id: str
 
     def submitted(self, handle: JobHandle) -> None:
-        """Tie the run to its job; afterwards the run can be read in the tracking store."""
+        """Tie the run to its job, which exists; afterwards the run can be read in its store."""
 
     def failed_to_submit(self, reason: str) -> None:
         """End the run of a job that does not exist."""

@@ -78,18 +78,18 @@ def test_a_config_cannot_be_changed():
 
 
 @pytest.mark.parametrize(
-    ("raw", "synchronous", "env_manager"),
+    ("raw", "env_manager"),
     [
-        ({}, True, None),
-        ({"SYNCHRONOUS": False, "ENV_MANAGER": "local"}, False, "local"),
-        ({"SYNCHRONOUS": True, "ENV_MANAGER": "conda"}, True, "conda"),
+        ({}, None),
+        ({"SYNCHRONOUS": False, "ENV_MANAGER": "local"}, "local"),
+        ({"SYNCHRONOUS": True, "ENV_MANAGER": "conda"}, "conda"),
     ],
 )
-def test_what_mlflow_adds_is_read_apart(raw, synchronous, env_manager):
+def test_what_mlflow_adds_is_read_apart(raw, env_manager):
     added = {"DOCKER_ARGS": {}, "STORAGE_DIR": None, "build_image": False, "docker_auth": None}
     config, options = read_backend_config({"compute": "cpu", **added, **raw})
     assert config == BackendConfig(compute="cpu")
-    assert (options.synchronous, options.env_manager) == (synchronous, env_manager)
+    assert options.env_manager == env_manager
 
 
 WRONG = [

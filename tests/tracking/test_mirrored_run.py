@@ -118,6 +118,7 @@ def test_tags_of_the_systems_stay_where_they_are_but_notes_and_models_are_carrie
         **before,
         "mlflow.note.content": "# Notes",
         "mlflow.log-model.history": "[]",
+        "azureml.mirrored": "Completed",
     }
 
 

@@ -150,7 +150,7 @@ def test_a_handle_is_found_again_from_the_runs_id_alone(run_id, job_run):
 @pytest.mark.parametrize("studio_url", [None, "https://ml.azure.com/x"])
 def test_a_handle_survives_being_written_as_tags(workspace, studio_url):
     handle = JobHandle(workspace=workspace, job_name="job_1", studio_url=studio_url)
-    assert handle_of("r", tags_of(handle)) == handle
+    assert handle_of("r", tags_of(handle), tracking_uri="sqlite:///x") == handle
 
 
 @pytest.mark.parametrize("gone", ["azureml.job_name", "azureml.workspace"])
@@ -158,8 +158,18 @@ def test_a_run_without_a_job_says_which_tags_it_lacks(gone):
     tags = tags_of(JobHandle(workspace=WORKSPACE, job_name="job_1"))
     del tags[gone]
     with pytest.raises(TrackingError, match="'r' has no Azure ML job: it lacks the tags") as caught:
-        handle_of("r", tags)
+        handle_of("r", tags, tracking_uri="sqlite:///x")
     assert gone in str(caught.value)
+
+
+def test_in_the_workspaces_own_store_the_runs_id_is_the_jobs_name():
+    handle = handle_of("job_1", {}, tracking_uri=OF_WORKSPACE)
+    assert handle == JobHandle(workspace=WORKSPACE, job_name="job_1")
+
+
+def test_a_run_can_be_traced_to_its_job_before_that_is_submitted(experiment_id, job_run):
+    session = opened(experiment_id, job_run)
+    assert handle_of_run(session.run_id) == JobHandle(workspace=WORKSPACE, job_name="job_1")
 
 
 def test_a_run_that_does_not_exist_is_named_with_the_store(experiment_id, store):
