@@ -19,6 +19,7 @@ from mlflow_azureml_backend.follow import display_for
 from mlflow_azureml_backend.project.config_files import read_config_files
 from mlflow_azureml_backend.project.loader import read_project
 from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun
+from mlflow_azureml_backend.termination import exit_on_termination
 from mlflow_azureml_backend.tracking import experiment_name, open_run
 from mlflow_azureml_backend.translate import ClientVersions, translate
 from mlflow_azureml_backend.translate.command import resolve_parameters
@@ -124,7 +125,12 @@ class AzureMLProjectBackend(AbstractBackend):
             raise
         _announce_job(display, handle, session.run_id)
         run = AzureMLSubmittedRun(
-            workspace, handle, session, display=display, queue_timeout=config.queue_timeout
+            workspace,
+            handle,
+            session,
+            display=display,
+            queue_timeout=config.queue_timeout,
+            on_interrupt=config.on_interrupt,
         )
         if not invocation:
             return run
@@ -146,9 +152,10 @@ def new_job_name(stem: str) -> str:
 
 def _followed(run: AzureMLSubmittedRun) -> AzureMLSubmittedRun:
     try:
-        completed = run.wait()
-    except KeyboardInterrupt:
-        run.cancel()
+        with exit_on_termination():
+            completed = _waited_for(run)
+    except SystemExit:
+        run.detach()
         raise
     if not completed:
         outcome = run.outcome
@@ -156,6 +163,14 @@ def _followed(run: AzureMLSubmittedRun) -> AzureMLSubmittedRun:
         reason = f": {outcome.error}" if outcome and outcome.error else ""
         raise JobFailedError(f"Job {run.job_name} ended {status}{reason}")
     return run
+
+
+def _waited_for(run: AzureMLSubmittedRun) -> bool:
+    try:
+        return run.wait()
+    except KeyboardInterrupt:  # as MLflow does where it waits itself
+        run.cancel()
+        raise
 
 
 def _cli_invocation() -> dict[str, Any]:

@@ -14,6 +14,7 @@
     │   └── UnavailableError            could not be reached, or answered with a server error
     ├── SubmissionError                 the job was refused
     ├── FollowError                     contact with a running job was lost
+    │   └── DetachedError               Ctrl-C, where the config says `"on_interrupt": "detach"`
     └── TrackingError                   the MLflow store refused the run
 
 A job that failed is an outcome, not an error, until MLflow turns it into one (`JobFailedError`).
@@ -76,6 +77,13 @@ class SubmissionError(AzureMLBackendError):
 
 class FollowError(AzureMLBackendError):
     """Contact with a job was lost; the job itself goes on."""
+
+
+class DetachedError(FollowError):
+    """The user let go of a job with Ctrl-C; the job itself goes on.
+
+    It is no KeyboardInterrupt: MLflow cancels the run when it meets one.
+    """
 
 
 class TrackingError(AzureMLBackendError):

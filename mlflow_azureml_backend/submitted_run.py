@@ -1,19 +1,30 @@
-"""The run that MLflow hands back to the user, and how to find it again."""
+"""The run that MLflow hands back to the user."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow.projects.submitted_run import SubmittedRun
 
-from mlflow_azureml_backend.follow import Follower, display_for
+from mlflow_azureml_backend.card import Card
+from mlflow_azureml_backend.errors import AzureMLBackendError, DetachedError, WorkspaceError
+from mlflow_azureml_backend.follow import Follower, LogSelection, display_for
+from mlflow_azureml_backend.following import Following
 from mlflow_azureml_backend.job import RunOutcome
+from mlflow_azureml_backend.notebook import LiveCard, in_notebook
+from mlflow_azureml_backend.remote_job import find_job, request_cancel
 
 if TYPE_CHECKING:
-    from mlflow_azureml_backend.follow import Display, JobService
+    from mlflow_azureml_backend.follow import Display
     from mlflow_azureml_backend.job import JobDetails, JobHandle, JobStatus
+    from mlflow_azureml_backend.remote_job import RunService
     from mlflow_azureml_backend.tracking import TrackingSession
+
+
+_EVERYTHING = LogSelection()
 
 
 class AzureMLSubmittedRun(SubmittedRun):
@@ -24,26 +35,35 @@ class AzureMLSubmittedRun(SubmittedRun):
         handle: The job.
         session: The MLflow run.
         display: Where `wait` shows the job's status and log lines.
+        selection: Which lines `wait` shows.
         queue_timeout: Seconds after which `wait` cancels a job that has not started, or None.
+        on_interrupt: What a Ctrl-C in `wait` comes to. `cancel`: a KeyboardInterrupt, upon which
+            MLflow calls `cancel`; `detach`: a DetachedError, upon which it does nothing.
     """
 
     def __init__(
         self,
-        service: JobService,
+        service: RunService,
         handle: JobHandle,
         session: TrackingSession,
         *,
         display: Display,
+        selection: LogSelection = _EVERYTHING,
         queue_timeout: float | None = None,
+        on_interrupt: str = "cancel",
     ) -> None:
         super().__init__()
         self._service = service
         self._handle = handle
         self._session = session
         self._display = display
+        self._selection = selection
         self._queue_timeout = queue_timeout
+        self._on_interrupt = on_interrupt
+        self._details: JobDetails | None = None
         self._outcome: RunOutcome | None = None
-        self._following = threading.Lock()
+        self._ending = threading.Lock()
+        self._following = self._followed_by(display)
 
     @property
     def run_id(self) -> str:
@@ -63,7 +83,7 @@ class AzureMLSubmittedRun(SubmittedRun):
     @property
     def job_status(self) -> JobStatus:
         """The job's status in the service's own spelling, asked for now."""
-        return self._details().status
+        return self._look().status
 
     @property
     def outcome(self) -> RunOutcome | None:
@@ -73,66 +93,181 @@ class AzureMLSubmittedRun(SubmittedRun):
     def wait(self) -> bool:
         """Follow the job to its end, showing its log; complete the MLflow run.
 
+        Any number of threads may wait. In a notebook the run's card stands above the log.
+
         Returns:
             Whether the job completed.
 
         Raises:
+            FollowError: Contact was lost, or let go of by Ctrl-C (DetachedError); the job goes on.
+            TrackingError: The MLflow run could not be completed; `attach` tries it again.
+        """
+        try:
+            return self._wait_for(self._following)
+        except KeyboardInterrupt:
+            if self._on_interrupt != "detach":
+                raise
+            raise DetachedError(self._way_back("is running on")) from None
+
+    def stream_logs(self, *, selection: LogSelection = _EVERYTHING) -> None:
+        """Print the job's log from its first line until the job has ended, as `jobs.stream` does.
+
+        It prints to what `sys.stdout` is now, a notebook's cell for instance, also where the
+        config says `"stream": false`, and completes the MLflow run.
+
+        Args:
+            selection: Which lines.
+
+        Raises:
             FollowError: Contact was lost; the job goes on.
         """
-        with self._following:
-            if self._outcome is None:
-                outcome = self._follower().follow(lambda _details: self._session.update())
-                self._end(outcome)
-                self._display.outcome(outcome)
-            return self._outcome is not None and self._outcome.succeeded
+        self._wait_for(self._followed_by(display_for(stream=True), selection))
 
     def show_log(self) -> None:
         """Show what the job has printed so far."""
-        self._follower().show_log()
+        Follower(self._service, self.job_name, self._display, selection=self._selection).show_log()
 
     def get_status(self) -> str:
-        """Name the MLflow RunStatus of the job; complete the MLflow run when the job has ended."""
+        """Name the MLflow RunStatus of the job; complete the MLflow run when the job has ended.
+
+        Code that was written for azureml-mlflow's runs asks
+        `run.get_status().lower() in ["finished", "failed"]`; that works here too.
+        """
         if self._outcome is None:
-            details = self._details()
+            details = self._look()
             if not details.status.is_terminal:
                 return details.status.to_run_status()
             self._end(RunOutcome(status=details.status, error=details.error))
         return self._outcome.status.to_run_status() if self._outcome else "UNKNOWN"
 
     def cancel(self) -> None:
-        """Cancel the job and wait for its end, as MLflow's local backend does."""
-        self._service.cancel(self.job_name)
-        self._display.note(f"Cancelling job {self.job_name}.")
-        self.wait()
+        """Cancel the job and wait for its end, as MLflow's local backend does.
 
-    def _follower(self) -> Follower:
-        return Follower(
+        A Ctrl-C meanwhile lets go of the job at once.
+
+        Raises:
+            FollowError: The service took no cancellation for ten minutes; the job goes on.
+            WorkspaceError: The service refuses to cancel the job.
+        """
+        try:
+            self._display.note(f"Cancelling job {self.job_name}. Ctrl-C again: leave it.")
+            request_cancel(self._service, self.job_name, self._display)
+            self._wait_for(self._following)
+        except KeyboardInterrupt:
+            self.detach("is being cancelled")
+            raise
+
+    def detach(self, state: str = "is running on") -> None:
+        """Stop following and tell how to attach again; the job goes on.
+
+        Args:
+            state: What becomes of the job, for the message.
+        """
+        self._following.stop()
+        # The terminal that this would go to may be the reason.
+        with contextlib.suppress(OSError):
+            self._display.note(self._way_back(state))
+
+    def download(self, path: str | None = None, dest: str | Path = ".") -> Path:
+        """Download artifacts of the job's run.
+
+        Args:
+            path: One artifact or folder; default: all.
+            dest: Folder that they go to, below their paths in the run.
+
+        Returns:
+            Where `path` is now.
+
+        Raises:
+            NotFoundError: The run has no such artifact.
+            WorkspaceError: Not all of them could be read.
+        """
+        root, wanted = Path(dest), (path or "").strip("/")
+        paths = (wanted,) if wanted else ()
+        files = self._service.download(self.job_name, paths=paths, dest=root)
+        lacking = [f"{file.path}: {file.error}" for file in files if file.error]
+        if lacking:
+            raise WorkspaceError("Not everything could be downloaded. " + "; ".join(lacking))
+        return root / wanted
+
+    def _followed_by(self, display: Display, selection: LogSelection | None = None) -> Following:
+        def on_look(details: JobDetails) -> None:
+            self._details = details
+            self._session.update()
+
+        def on_end(outcome: RunOutcome) -> None:
+            self._end(outcome)
+            display.outcome(outcome)
+
+        return Following(
             self._service,
             self.job_name,
-            self._display,
+            display,
+            selection=selection or self._selection,
             queue_timeout=self._queue_timeout,
             link=self.studio_url,
+            on_look=on_look,
+            on_end=on_end,
         )
 
-    def _details(self) -> JobDetails:
-        return self._service.details(self.job_name)
+    def _wait_for(self, following: Following) -> bool:
+        card = LiveCard(self._card) if self._display.detailed and in_notebook() else None
+        if card is None:
+            return following.wait(lambda: None).succeeded
+        card.refresh(now=True)
+        try:
+            return following.wait(card.refresh).succeeded
+        finally:
+            card.refresh(now=True)
+
+    def _way_back(self, state: str) -> str:
+        return (
+            f"Detached: job {self.job_name} {state}. "
+            f"Attach again with: mlflow-azureml logs -f {self.run_id}"
+        )
+
+    def _look(self) -> JobDetails:
+        self._details = self._service.details(self.job_name)
+        return self._details
 
     def _end(self, outcome: RunOutcome) -> None:
-        self._session.finish(outcome)
-        self._outcome = outcome
+        with self._ending:
+            self._session.finish(outcome)
+            self._outcome = outcome
+
+    def _repr_html_(self) -> str:
+        """Give notebooks the run's card, with the job's status as it is now."""
+        if self._outcome is None:
+            with contextlib.suppress(AzureMLBackendError):
+                self._look()
+        return self._card()
+
+    def _card(self) -> str:
+        details, outcome = self._details, self._outcome
+        return Card.of_run(
+            self.run_id,
+            self._handle,
+            status=outcome.status if outcome else details.status if details else None,
+            error=outcome.error if outcome else None,
+        ).to_html()
 
 
-def attach(run_id: str, *, display: Display | None = None) -> AzureMLSubmittedRun:
+def attach(
+    run_id: str, *, display: Display | None = None, selection: LogSelection = _EVERYTHING
+) -> AzureMLSubmittedRun:
     """Give the submitted run of an MLflow run in the current tracking store.
 
-    Its `wait` shows the whole log and completes the MLflow run, even if the job ended long ago.
+    Its `wait` shows the whole log and completes the MLflow run, even if the job ended long ago, and
+    whenever the process that submitted it ended. Ctrl-C only stops the following.
 
     Args:
         run_id: The MLflow run.
         display: Where `wait` shows status and log; default: the console.
+        selection: Which log lines `wait` shows.
 
     Raises:
         TrackingError: There is no such run, or it was not submitted by this backend.
+        SubmissionError: Its job was never submitted; the MLflow run is ended as FAILED.
         WorkspaceError: The job's workspace is out of reach.
     """
     from mlflow.tracking import get_tracking_uri
@@ -149,5 +284,9 @@ def attach(run_id: str, *, display: Display | None = None) -> AzureMLSubmittedRu
         tracking_uri=get_tracking_uri(),
     )
     return AzureMLSubmittedRun(
-        workspace, handle, session, display=display or display_for(stream=True)
+        workspace,
+        find_job(workspace, handle, session),
+        session,
+        display=display or display_for(stream=True),
+        selection=selection,
     )

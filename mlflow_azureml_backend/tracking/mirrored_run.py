@@ -106,14 +106,19 @@ class MirroredRun:
                 f"be tagged with it: {error.message}"
             ) from error
 
-    def failed_to_submit(self, reason: str) -> None:
-        """End the run FAILED with the reason in a tag."""
+    def failed_to_submit(self, reason: str) -> str:
+        """End the run FAILED with the reason in a tag; give the reason that was noted first."""
+        noted = reason[:_TAG_LENGTH]
         try:
-            self._client.set_tag(self.run_id, FAILURE, reason[:_TAG_LENGTH])
-            self._client.set_terminated(self.run_id, "FAILED")
+            run = self._client.get_run(self.run_id)
+            noted = run.data.tags.get(FAILURE, noted)
+            self._client.set_tag(self.run_id, FAILURE, noted)
+            if run.info.end_time is None:
+                self._client.set_terminated(self.run_id, "FAILED")
         except MlflowException:
             # The reason itself is on its way to the user; this must not hide it.
             _logger.warning("MLflow run '%s' could not be ended as FAILED.", self.run_id)
+        return noted
 
     def update(self) -> None:
         """Mirror what is new, at most every few seconds; trouble is left for the next time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from mlflow.exceptions import MlflowException
@@ -10,7 +11,26 @@ from mlflow.tracking import MlflowClient
 from mlflow_azureml_backend.errors import TrackingError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mlflow_azureml_backend.job import JobHandle, RunOutcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedSoFar:
+    """What an MLflow run holds now.
+
+    Args:
+        params: Key -> value.
+        metrics: Key -> last value.
+        start_time: Seconds since 1970.
+        end_time: The same, or None while the run goes on.
+    """
+
+    params: Mapping[str, str]
+    metrics: Mapping[str, float]
+    start_time: float
+    end_time: float | None
 
 
 class TrackingSession(Protocol):
@@ -21,14 +41,32 @@ class TrackingSession(Protocol):
     def submitted(self, handle: JobHandle) -> None:
         """Tie the run to its job, which exists; afterwards the run can be read in its store."""
 
-    def failed_to_submit(self, reason: str) -> None:
-        """End the run of a job that does not exist."""
+    def failed_to_submit(self, reason: str) -> str:
+        """End the run of a job that does not exist; give the reason that was noted first."""
 
     def update(self) -> None:
         """Bring the run up to date with its job, which may still run."""
 
     def finish(self, outcome: RunOutcome) -> None:
         """End the run as its job ended; calling it again changes nothing."""
+
+
+def read_run(run_id: str) -> LoggedSoFar:
+    """Read an MLflow run in the current tracking store.
+
+    Raises:
+        TrackingError: The store does not have it or does not answer.
+    """
+    try:
+        run = MlflowClient().get_run(run_id)
+    except MlflowException as error:
+        raise TrackingError(f"MLflow run '{run_id}': {error.message}") from error
+    return LoggedSoFar(
+        params=run.data.params,
+        metrics=run.data.metrics,
+        start_time=run.info.start_time / 1000,
+        end_time=run.info.end_time / 1000 if run.info.end_time else None,
+    )
 
 
 def experiment_name(experiment_id: str) -> str:

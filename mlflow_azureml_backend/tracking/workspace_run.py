@@ -58,8 +58,9 @@ class WorkspaceRun:
                 f"{error.message}"
             ) from error
 
-    def failed_to_submit(self, reason: str) -> None:
+    def failed_to_submit(self, reason: str) -> str:
         """Do nothing: without a job there is no run."""
+        return reason
 
     def update(self) -> None:
         """Do nothing: the job logs here."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.workspace.endpoint import AZURE, emulator_endpoint
 from mlflow_azureml_backend.workspace.tracked_run import TrackedRun
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from mlflow_azureml_backend.job import (
         ComputeState,
@@ -109,6 +110,13 @@ class Workspace:
         from mlflow_azureml_backend.workspace.jobs import cancel_job
 
         cancel_job(self._connection, job_name)
+
+    def download(self, job_name: str, *, paths: Sequence[str] = (), dest: Path) -> list[Any]:
+        """Bring artifacts of a job's run to a folder; all of them without `paths`."""
+        from mlflow_azureml_backend.workspace.tracked_run import download_artifacts
+
+        download_artifacts(self.tracked_run(job_name), paths, dest)
+        return []
 
     def tracked_run(self, job_name: str) -> TrackedRun:
         """Give the MLflow run that the job logs to in this workspace."""

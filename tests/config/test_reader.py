@@ -26,6 +26,7 @@ def test_an_empty_config_is_all_defaults():
     config = read({})
     assert config == BackendConfig()
     assert config.stream
+    assert config.on_interrupt == "cancel"
     assert config.compute is config.workspace is config.environment is config.queue_timeout is None
     assert config.tags == config.environment_variables == {}
 
@@ -43,6 +44,7 @@ def test_every_key_is_read():
         "description": "t",
         "tags": {"k": "v"},
         "stream": False,
+        "on_interrupt": "detach",
         "queue_timeout": 60,
     }
     config = read(raw)
