@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.tracking import TrackingSession
 
 _SECONDS_BETWEEN_LOOKS = 1.0
-# A request that was on its way when its sender died arrives within these, if at all.
-_SECONDS_OF_LOOKS = 5.0
 _SECONDS_BETWEEN_CANCELS = 5.0
 _SECONDS_OF_CANCELS = 600.0
 
@@ -57,7 +55,9 @@ class RunService(JobService, Protocol):
         """Bring files of a job's run to a folder; all of them without `paths`."""
 
 
-def find_job(finder: JobFinder, handle: JobHandle, session: TrackingSession) -> JobHandle:
+def find_job(
+    finder: JobFinder, handle: JobHandle, session: TrackingSession, *, patience: float = 5.0
+) -> JobHandle:
     """Make sure that the job of a run exists; the run may be older than the job.
 
     A run is tied to its job's name before the job is submitted, and gets the link to its page
@@ -67,6 +67,7 @@ def find_job(finder: JobFinder, handle: JobHandle, session: TrackingSession) -> 
         finder: The job's workspace.
         handle: The job, as the run's tags name it.
         session: The MLflow run; tagged again, or ended as FAILED when there is no job.
+        patience: Seconds in which a request arrives that was on its way when its sender died.
 
     Returns:
         The handle with the link.
@@ -78,7 +79,7 @@ def find_job(finder: JobFinder, handle: JobHandle, session: TrackingSession) -> 
     """
     if handle.studio_url:
         return finder.handle(handle.job_name)
-    deadline = time.monotonic() + _SECONDS_OF_LOOKS
+    deadline = time.monotonic() + patience
     while True:
         try:
             found = finder.handle(handle.job_name)

@@ -36,6 +36,10 @@ class Clients:
         self._context.set_forkserver_preload(_PRELOADED)
         self._count = 0
 
+    def warm_up(self) -> None:
+        """Return when the next client starts at once."""
+        self.mlflow("--version").join()
+
     def mlflow(self, *arguments: str, terminal: str | None = None) -> BaseProcess:
         """Start the `mlflow` command, on a terminal where one is given."""
         return self._start(_mlflow, arguments, terminal)

@@ -99,6 +99,10 @@ def test_the_documented_python_and_the_verbs_for_its_run_work(
     exec(program, names)
 
     assert "FINISHED" in capsys.readouterr().out
+    for text in programs:
+        if "attach(" in text or "get_status().lower()" in text:
+            exec(text.replace("RUN_ID", names["run"].run_id), names)
+    assert "it has ended" in capsys.readouterr().out
     verbs = commands("mlflow-azureml")
     assert verbs
     for verb in verbs:

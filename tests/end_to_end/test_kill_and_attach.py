@@ -26,6 +26,7 @@ from tests.end_to_end.clients import Clients
 
 PROJECT = Path(__file__).parent / "projects" / "logging"
 POINTS = 400
+EARLY, ATTACHED = "before there was a run", "of those who attached"
 
 
 @pytest.fixture
@@ -85,6 +86,7 @@ def campaign(clients, store, service, here, tmp_path):
     def kill(number: int, seed: int) -> Counter[str]:
         rng = random.Random(seed)
         # How long a client lives is the machine's affair: one that may end tells.
+        clients.warm_up()
         began = time.monotonic()
         whole = started()
         whole.join()
@@ -93,16 +95,19 @@ def campaign(clients, store, service, here, tmp_path):
         check(store, service, runs(store)[0].info.run_id, clients)
         print(f"\nseed {seed}, a client lives {lifetime:.1f} s", flush=True)
         found: Counter[str] = Counter()
-        while sum(found.values()) - found["before there was a run"] < number:
+        while found.total() - found[EARLY] - found[ATTACHED] < number:
             before = {run.info.run_id for run in runs(store)}
             killed_after(started(), rng.uniform(0, lifetime))
             [run] = [run for run in runs(store) if run.info.run_id not in before] or [None]
             if run is None:
-                found["before there was a run"] += 1
+                found[EARLY] += 1
                 continue
-            found[moment_of(run, service)] += 1
-            complete(clients, run.info.run_id, rng, lifetime / 2)
+            moment = moment_of(run, service)
+            killed_later = complete(clients, run.info.run_id, rng, lifetime / 2)
             check(store, service, run.info.run_id, clients)
+            found[moment] += 1
+            found[ATTACHED] += killed_later
+            print(f"{found.total():4}  killed {moment}", flush=True)
         for moment, count in sorted(found.items()):
             print(f"{count:4} killed {moment}")
         return found
@@ -134,14 +139,16 @@ def moment_of(run, service) -> str:
     return "while the run was completed" if status.is_terminal else "while the job was followed"
 
 
-def complete(clients, run_id: str, rng, lifetime: float) -> None:
-    """Attach: some that are killed in turn, then two at once that may end."""
-    for _ in range(rng.randrange(3)):
+def complete(clients, run_id: str, rng, lifetime: float) -> int:
+    """Attach: perhaps one that is killed in turn, then one or two at once that may end."""
+    killed = rng.randrange(2)
+    for _ in range(killed):
         killed_after(clients.attach(run_id), rng.uniform(0, lifetime))
-    followers = [clients.attach(run_id) for _ in range(2)]
+    followers = [clients.attach(run_id) for _ in range(rng.randrange(1, 3))]
     for follower in followers:
-        follower.join(120)
+        follower.join(300)
         assert follower.exitcode == 0, clients.output()
+    return killed
 
 
 def check(store, service, run_id: str, clients) -> None:

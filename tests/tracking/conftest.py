@@ -52,6 +52,7 @@ class JobRun:
         self.latest = {}
         self.files = {}
         self.sizes = {}
+        self.end_time = None
         self.error = None
         self.histories_read = []
         self.downloads = []
@@ -69,7 +70,7 @@ class JobRun:
         self._answer()
         latest = {key: max(points, key=_order) for key, points in self.points.items()}
         return {
-            "info": {"run_id": "job_1"},
+            "info": {"run_id": "job_1", "end_time": self.end_time},
             "data": {
                 "params": [{"key": key, "value": value} for key, value in self.params.items()],
                 "tags": [{"key": key, "value": value} for key, value in self.tags.items()],

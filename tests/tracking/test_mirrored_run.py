@@ -3,14 +3,16 @@
 import json
 import math
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import mlflow
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow.tracking import MlflowClient
 
-from mlflow_azureml_backend.errors import TrackingError, UnavailableError
+from mlflow_azureml_backend.errors import ForbiddenError, TrackingError, UnavailableError
 from mlflow_azureml_backend.job import JobHandle, JobStatus, RunOutcome, WorkspaceRef
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun
 
@@ -455,6 +457,90 @@ def test_a_run_that_could_not_be_submitted_ends_failed_with_the_reason(
     run = client.get_run(run_id)
     assert run.info.status == "FAILED"
     assert run.data.tags["azureml.submission_error"] == reason[:5000]
+
+
+def test_the_first_reason_of_a_run_that_could_not_be_submitted_stays(client, run_id, job_run):
+    assert MirroredRun(run_id, job_run).failed_to_submit("quota") == "quota"
+    ended = client.get_run(run_id).info.end_time
+    assert MirroredRun(run_id, job_run).failed_to_submit("its client died") == "quota"
+    assert client.get_run(run_id).info.end_time == ended
+
+
+def test_a_run_that_was_taken_for_never_submitted_runs_once_its_job_is_there(
+    client, run_id, job_run
+):
+    MirroredRun(run_id, job_run).failed_to_submit("its client died")
+    MirroredRun(run_id, job_run).submitted(HANDLE)
+    run = client.get_run(run_id)
+    assert run.info.status == "RUNNING"
+    assert "azureml.submission_error" not in run.data.tags
+
+
+def test_a_run_ends_when_its_job_ended(client, run_id, job_run):
+    job_run.end_time = client.get_run(run_id).info.start_time + 90_000
+    for _ in range(2):
+        MirroredRun(run_id, job_run).finish(COMPLETED)
+        assert client.get_run(run_id).info.end_time == job_run.end_time
+
+
+def test_a_run_that_is_complete_is_not_mirrored_again(run_id, job_run):
+    job_run.log("loss", 1)
+    job_run.files = {"a.txt": b"a"}
+    for _ in range(2):
+        MirroredRun(run_id, job_run).finish(COMPLETED)
+    assert job_run.downloads == ["a.txt"]
+    assert job_run.histories_read == ["loss"]
+
+
+def test_a_service_that_is_away_at_the_end_is_asked_again(client, run_id, job_run, history):
+    job_run.log("loss", 1)
+    job_run.error = UnavailableError("503")
+    pauses = []
+
+    def pause(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            job_run.error = None
+
+    MirroredRun(run_id, job_run, pause=pause).finish(COMPLETED)
+    assert pauses == [1, 2, 4]
+    assert len(history("loss")) == 1
+    assert client.get_run(run_id).data.tags["azureml.mirrored"] == "Completed"
+
+
+def test_a_run_that_could_not_be_mirrored_ends_and_is_mirrored_by_the_next(
+    client, run_id, job_run, history
+):
+    job_run.log("loss", 1)
+    job_run.error = ForbiddenError("403")
+    MirroredRun(run_id, job_run).finish(COMPLETED)
+    run = client.get_run(run_id)
+    assert run.info.status == "FINISHED"
+    assert "azureml.mirrored" not in run.data.tags
+    job_run.error = None
+    MirroredRun(run_id, job_run).finish(COMPLETED)
+    assert len(history("loss")) == 1
+
+
+def test_followers_of_one_run_keep_each_point_once_in_a_file_store(tmp_path, monkeypatch, job_run):
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    mlflow.set_tracking_uri((tmp_path / "mlruns").as_uri())
+    try:
+        client = MlflowClient()
+        run_id = client.create_run(client.create_experiment("files")).info.run_id
+        for step in range(500):
+            job_run.log("loss", step, step=step)
+            job_run.log("accuracy", step, step=step)
+        mirrors = [MirroredRun(run_id, job_run) for _ in range(4)]
+        mirrors[0].update()
+        job_run.log("loss", 500, step=500)
+        with ThreadPoolExecutor() as threads:
+            list(threads.map(lambda mirror: mirror.finish(COMPLETED), mirrors))
+        steps = [point.step for point in client.get_metric_history(run_id, "loss")]
+        assert sorted(steps) == list(range(501))
+        assert len(client.get_metric_history(run_id, "accuracy")) == 500
+    finally:
+        mlflow.set_tracking_uri(None)
 
 
 @pytest.mark.parametrize("logged", [True, False])
