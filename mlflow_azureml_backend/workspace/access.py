@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.workspace.endpoint import AZURE, emulator_endpoint
 from mlflow_azureml_backend.workspace.tracked_run import TrackedRun
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import datetime
     from pathlib import Path
 
     from mlflow_azureml_backend.job import (
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
         WorkspaceRef,
     )
     from mlflow_azureml_backend.workspace.connection import Connection
+    from mlflow_azureml_backend.workspace.download import DownloadedFile
+    from mlflow_azureml_backend.workspace.job_download import DownloadProgress
+    from mlflow_azureml_backend.workspace.job_facts import JobFacts
+    from mlflow_azureml_backend.workspace.job_list import ListedJob
 
 
 def connect(ref: WorkspaceRef) -> Workspace:
@@ -53,6 +58,17 @@ class Workspace:
     def ref(self) -> WorkspaceRef:
         """The workspace's name."""
         return self._connection.ref
+
+    @property
+    def location(self) -> str:
+        """The region that the workspace is in."""
+        return str(self._connection.workspace_facts.get("location") or "an unknown region")
+
+    @property
+    def container_registry(self) -> str | None:
+        """The name of the workspace's container registry, or None before it has one."""
+        arm_id = self._connection.workspace_facts["properties"].get("containerRegistry")
+        return str(arm_id).rpartition("/")[2] if arm_id else None
 
     def check_compute(self, name: str) -> None:
         """Make sure that a compute exists and can take jobs."""
@@ -89,12 +105,6 @@ class Workspace:
         """Read part of a log file; one short attempt."""
         return self._connection.part_of(url, offset=offset, size=size, brief=True)
 
-    def compute_state(self, name: str) -> ComputeState:
-        """Ask what a compute is doing."""
-        from mlflow_azureml_backend.workspace.computes import read_compute_state
-
-        return read_compute_state(self._connection, name)
-
     def last_metrics(self, job_name: str) -> Mapping[str, float]:
         """Give the last value of each metric that the job logged."""
         return self.tracked_run(job_name).last_metrics()
@@ -105,18 +115,51 @@ class Workspace:
 
         return read_summary(self._connection, job_name)
 
+    def compute_state(self, name: str) -> ComputeState:
+        """Ask what a compute is doing."""
+        from mlflow_azureml_backend.workspace.computes import read_compute_state
+
+        return read_compute_state(self._connection, name)
+
     def cancel(self, job_name: str) -> None:
         """Ask for a job's end."""
         from mlflow_azureml_backend.workspace.jobs import cancel_job
 
         cancel_job(self._connection, job_name)
 
-    def download(self, job_name: str, *, paths: Sequence[str] = (), dest: Path) -> list[Any]:
-        """Bring artifacts of a job's run to a folder; all of them without `paths`."""
-        from mlflow_azureml_backend.workspace.tracked_run import download_artifacts
+    def jobs(self) -> Iterator[ListedJob]:
+        """Give the workspace's jobs, newest first, a page at a time."""
+        from mlflow_azureml_backend.workspace.job_list import list_jobs
 
-        download_artifacts(self.tracked_run(job_name), paths, dest)
-        return []
+        return list_jobs(self._connection)
+
+    def times(self, job_name: str) -> tuple[datetime | None, datetime | None]:
+        """Tell when a job started and ended, as far as it has."""
+        from mlflow_azureml_backend.workspace.timestamps import instant
+
+        details = self.details(job_name)
+        return instant(details.start_time), instant(details.end_time)
+
+    def facts(self, job_name: str) -> JobFacts:
+        """Describe a job: what it is, what it logged, what it left."""
+        from mlflow_azureml_backend.workspace.job_facts import read_facts
+
+        return read_facts(self._connection, job_name)
+
+    def download(
+        self,
+        job_name: str,
+        *,
+        paths: Sequence[str] = (),
+        dest: Path,
+        progress: DownloadProgress | None = None,
+    ) -> list[DownloadedFile]:
+        """Bring a job's artifacts and named outputs to a folder; all of them without `paths`."""
+        from mlflow_azureml_backend.workspace.job_download import Unseen, download_job
+
+        return download_job(
+            self._connection, job_name, paths=paths, dest=dest, progress=progress or Unseen()
+        )
 
     def tracked_run(self, job_name: str) -> TrackedRun:
         """Give the MLflow run that the job logs to in this workspace."""
