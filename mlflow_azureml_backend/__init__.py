@@ -5,16 +5,58 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlflow_azureml_backend.diagnosis import doctor
+    from mlflow_azureml_backend.follow import LogSelection
+    from mlflow_azureml_backend.runs import (
+        cancel,
+        download,
+        find_run,
+        list_runs,
+        logs,
+        show,
+        status,
+        wait,
+    )
     from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun, attach
 
 __version__ = "0.1.0"
-__all__ = ["AzureMLSubmittedRun", "__version__", "attach"]
+
+# Where each public name is defined.
+_HOMES = {
+    "AzureMLSubmittedRun": "submitted_run",
+    "LogSelection": "follow",
+    "attach": "submitted_run",
+    "cancel": "runs",
+    "doctor": "diagnosis",
+    "download": "runs",
+    "find_run": "runs",
+    "list_runs": "runs",
+    "logs": "runs",
+    "show": "runs",
+    "status": "runs",
+    "wait": "runs",
+}
+__all__ = [
+    "AzureMLSubmittedRun",
+    "LogSelection",
+    "__version__",
+    "attach",
+    "cancel",
+    "doctor",
+    "download",
+    "find_run",
+    "list_runs",
+    "logs",
+    "show",
+    "status",
+    "wait",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is asked for: `import mlflow` imports this package."""
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module("mlflow_azureml_backend.submitted_run"), name)
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -5,20 +5,30 @@ from __future__ import annotations
 import click
 
 from mlflow_azureml_backend import __version__
+from mlflow_azureml_backend.cli.about import completion, schema, version
+from mlflow_azureml_backend.cli.doctor import doctor
+from mlflow_azureml_backend.cli.downloading import download, open_
 from mlflow_azureml_backend.cli.emulator import emulator
+from mlflow_azureml_backend.cli.failures import Program
+from mlflow_azureml_backend.cli.following import cancel, logs, status, wait
+from mlflow_azureml_backend.cli.listing import list_, show
 from mlflow_azureml_backend.cli.plugin import plugin
-from mlflow_azureml_backend.cli.runs import cancel, logs, status, wait
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mlflow-azureml")
 def main() -> None:
     """MLflow Projects on Azure Machine Learning.
 
     Submit with `mlflow run … --backend azureml`; what follows works with the MLflow run id that it
-    prints.
+    prints, with the name of the Azure ML job, or with `latest`.
     """
 
 
-for command in (logs, status, wait, cancel, plugin, emulator):
+for command in (
+    *(logs, status, wait, cancel),
+    *(list_, show, download, open_),
+    *(doctor, schema, version, completion),
+    *(plugin, emulator),
+):
     main.add_command(command)

@@ -66,7 +66,7 @@ def test_every_key_of_the_schema_is_documented():
 
 
 def test_every_command_that_is_documented_exists_and_every_one_that_exists_is_documented():
-    reference = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    reference = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
     documented = set(
         re.findall(r"^\| `mlflow-azureml ((?:emulator )?\w+)", reference, re.MULTILINE)
     )
@@ -89,7 +89,7 @@ def test_every_documented_run_completes(command, client, workspace_config, monke
 
 @pytest.mark.slow
 def test_the_documented_python_and_the_verbs_for_its_run_work(
-    client, workspace_config, monkeypatch, capsys
+    client, workspace_config, monkeypatch, capsys, tmp_path
 ):
     monkeypatch.chdir(ROOT)
     # What uses the pytest plugin is run as a test, in tests/pytest_plugin.
@@ -103,9 +103,13 @@ def test_the_documented_python_and_the_verbs_for_its_run_work(
         if "attach(" in text or "get_status().lower()" in text:
             exec(text.replace("RUN_ID", names["run"].run_id), names)
     assert "it has ended" in capsys.readouterr().out
+    [other] = [text for text in programs if "list_runs" in text]
+    exec(other, {})
     verbs = commands("mlflow-azureml")
     assert verbs
+    monkeypatch.chdir(tmp_path)  # some write into the working directory
     for verb in verbs:
-        arguments = shlex.split(verb.replace("RUN_ID", names["run"].run_id))[1:]
+        shown = verb.replace("RUN_ID", names["run"].run_id)
+        arguments = shlex.split(shown.replace(" sample_project/", f" {ROOT}/sample_project/"))[1:]
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0, (verb, result.output)

@@ -1,0 +1,312 @@
+"""What can be done with a run that was submitted before: the verbs of the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlflow_azureml_backend.follow import LogSelection, SilentDisplay, display_for
+from mlflow_azureml_backend.runs.reference import FoundRun, find_run
+from mlflow_azureml_backend.runs.state import RunState, as_text, seconds_between, state_of
+from mlflow_azureml_backend.runs.waiting import wait_for_all
+from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun, attach
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from mlflow_azureml_backend.follow import Display
+    from mlflow_azureml_backend.job import WorkspaceRef
+    from mlflow_azureml_backend.workspace.download import DownloadedFile
+    from mlflow_azureml_backend.workspace.job_download import DownloadProgress
+    from mlflow_azureml_backend.workspace.job_facts import JobFacts
+
+_EVERYTHING = LogSelection()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunDescription:
+    """A run at a glance.
+
+    Args:
+        run_id: The MLflow run in the user's store, or the job's name where it is only in the
+            workspace.
+        workspace: Where the job is.
+        facts: What the workspace knows of the job.
+    """
+
+    run_id: str
+    workspace: WorkspaceRef
+    facts: JobFacts
+
+    def as_json(self) -> dict[str, Any]:
+        """Give what `--json` prints."""
+        facts, summary = self.facts, self.facts.summary
+        return {
+            "run_id": self.run_id,
+            "job_name": facts.job_name,
+            "status": facts.status.value,
+            "mlflow_status": facts.status.to_run_status(),
+            "error": facts.error,
+            "name": facts.display_name,
+            "experiment": facts.experiment_name,
+            "workspace": self.workspace.arm_id,
+            "compute": facts.compute,
+            "command": facts.command,
+            "created": as_text(facts.created),
+            "started": as_text(facts.started),
+            "ended": as_text(facts.ended),
+            "seconds": seconds_between(facts.started, facts.ended),
+            "studio_url": facts.studio_url,
+            "tags": dict(facts.tags),
+            "params": dict(summary.params),
+            "metrics": dict(summary.metrics),
+            "artifacts": [{"path": file.path, "size": file.size} for file in summary.artifacts],
+            "outputs": dict(summary.outputs),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """What a download brought.
+
+    Args:
+        dest: The folder.
+        files: What became of each file.
+    """
+
+    run_id: str
+    job_name: str
+    dest: Path
+    files: tuple[DownloadedFile, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every file is there."""
+        return not any(file.error for file in self.files)
+
+    def as_json(self) -> dict[str, Any]:
+        """Give what `--json` prints."""
+        return {
+            "run_id": self.run_id,
+            "job_name": self.job_name,
+            "dest": str(self.dest),
+            "complete": self.is_complete,
+            "files": [
+                {
+                    "path": file.path,
+                    "size": file.size,
+                    "state": file.state.value,
+                    "read": file.read,
+                    "error": file.error,
+                }
+                for file in self.files
+            ],
+        }
+
+
+def open_run(
+    found: FoundRun, *, display: Display | None = None, selection: LogSelection = _EVERYTHING
+) -> AzureMLSubmittedRun:
+    """Give the submitted run of a found run.
+
+    Args:
+        found: What `find_run` gave.
+        display: Where `wait` shows status and log; default: the console.
+        selection: Which log lines are shown.
+
+    Raises:
+        WorkspaceError: The workspace is out of reach.
+        TrackingError: The MLflow run cannot be read.
+    """
+    if found.run_id is not None:
+        return attach(found.run_id, display=display, selection=selection)
+    from mlflow_azureml_backend.tracking.workspace_run import WorkspaceRun
+    from mlflow_azureml_backend.workspace import connect
+
+    workspace = connect(found.handle.workspace)
+    job_run = workspace.tracked_run(found.job_name)
+    # The job's run in the workspace is the only one: the service ends it.
+    session = WorkspaceRun(
+        found.job_name, tags={}, parameters={}, wait_until_readable=job_run.wait_until_readable
+    )
+    shown = display or display_for(stream=True)
+    return AzureMLSubmittedRun(workspace, found.handle, session, display=shown, selection=selection)
+
+
+def logs(
+    reference: str,
+    *,
+    follow: bool = False,
+    selection: LogSelection = _EVERYTHING,
+    workspace: str | WorkspaceRef | None = None,
+    display: Display | None = None,
+) -> RunState:
+    """Show a run's log; complete the MLflow run when the job has ended.
+
+    Args:
+        reference: An MLflow run id, a job's name, or `latest`.
+        follow: Go on until the job has ended.
+        selection: Which lines.
+        workspace: Where the job is; see `find_run`.
+        display: Where the lines go; default: stdout, and stderr for what is not the job's.
+
+    Returns:
+        How the run stood when the last line was shown.
+
+    Raises:
+        FollowError: Contact was lost; the job goes on.
+        AzureMLBackendError: There is no such run, or the service refused.
+    """
+    found = find_run(reference, workspace=workspace)
+    run = open_run(found, display=display, selection=selection)
+    status = run.job_status
+    if not (follow or status.is_terminal):
+        run.show_log()
+        return state_of(found, status)
+    run.wait()
+    outcome = run.outcome
+    if outcome is None:
+        return state_of(found, run.job_status)
+    return state_of(found, outcome.status, error=outcome.error)
+
+
+def status(reference: str, *, workspace: str | WorkspaceRef | None = None) -> RunState:
+    """Look at a run's job once; changes nothing.
+
+    Args:
+        reference: An MLflow run id, a job's name, or `latest`.
+        workspace: Where the job is; see `find_run`.
+
+    Raises:
+        AzureMLBackendError: There is no such run, or the service refused.
+    """
+    from mlflow_azureml_backend.workspace import connect
+
+    found = find_run(reference, workspace=workspace)
+    details = connect(found.handle.workspace).details(found.job_name)
+    return state_of(found, details.status, error=details.error)
+
+
+def wait(
+    *references: str,
+    timeout: float | None = None,
+    workspace: str | WorkspaceRef | None = None,
+    on_change: Callable[[RunState], None] = lambda _state: None,
+) -> list[RunState]:
+    """Wait until runs have ended, without their logs; complete their MLflow runs.
+
+    Args:
+        references: MLflow run ids, jobs' names, or `latest`.
+        timeout: Seconds after which the waiting ends all the same, or None.
+        workspace: Where the jobs are; see `find_run`.
+        on_change: Called with each new status of each run.
+
+    Returns:
+        How each stood at the end, in the given order; `has_ended` is false for those that had not.
+
+    Raises:
+        AzureMLBackendError: There is no such run, or the service refused.
+    """
+    opened = [_silent(find_run(reference, workspace=workspace)) for reference in references]
+    return wait_for_all(opened, timeout=timeout, on_change=on_change)
+
+
+def cancel(
+    *references: str,
+    workspace: str | WorkspaceRef | None = None,
+    until_ended: bool = True,
+    on_change: Callable[[RunState], None] = lambda _state: None,
+) -> list[RunState]:
+    """Cancel runs' jobs; those that have ended already stay as they are.
+
+    Args:
+        references: MLflow run ids, jobs' names, or `latest`.
+        workspace: Where the jobs are; see `find_run`.
+        until_ended: Wait for the jobs' ends and complete their MLflow runs.
+        on_change: Called with each new status of each run.
+
+    Returns:
+        How each stood at the end, in the given order.
+
+    Raises:
+        AzureMLBackendError: There is no such run, or the service refused.
+    """
+    from mlflow_azureml_backend.workspace import connect
+
+    # All are found before the first is cancelled: a mistyped name cancels nothing.
+    found = [find_run(reference, workspace=workspace) for reference in references]
+    for each in found:
+        connect(each.handle.workspace).cancel(each.job_name)
+    opened = [_silent(each) for each in found]
+    if not until_ended:
+        return [state_of(each, run.job_status) for each, run in opened]
+    return wait_for_all(opened, on_change=on_change)
+
+
+def show(reference: str, *, workspace: str | WorkspaceRef | None = None) -> RunDescription:
+    """Describe a run: status, times, params, last metrics, artifacts with sizes, links.
+
+    Args:
+        reference: An MLflow run id, a job's name, or `latest`.
+        workspace: Where the job is; see `find_run`.
+
+    Raises:
+        AzureMLBackendError: There is no such run, or the service refused.
+    """
+    from mlflow_azureml_backend.workspace import connect
+
+    found = find_run(reference, workspace=workspace)
+    ref = found.handle.workspace
+    facts = connect(ref).facts(found.job_name)
+    return RunDescription(run_id=found.run_id or found.job_name, workspace=ref, facts=facts)
+
+
+def download(
+    reference: str,
+    path: str | Sequence[str] = (),
+    *,
+    dest: str | Path | None = None,
+    workspace: str | WorkspaceRef | None = None,
+    progress: DownloadProgress | None = None,
+) -> Download:
+    """Download the artifacts of a run's job and its named outputs, several at once.
+
+    What an earlier download left is not read again: whole files that are the same stay, broken-off
+    ones are read on. Every file's size, and its MD5 where storage knows it, is checked.
+
+    Args:
+        reference: An MLflow run id, a job's name, or `latest`.
+        path: Files, folders or patterns below the run; outputs are `named-outputs/OUTPUT/…`. None:
+            everything.
+        dest: The folder; default: one in the working directory with the job's name.
+        workspace: Where the job is; see `find_run`.
+        progress: Is told how far it is.
+
+    Returns:
+        What became of each file; `is_complete` tells whether all are there.
+
+    Raises:
+        NotFoundError: There is no such run, or a path fits nothing.
+        AzureMLBackendError: The service refused.
+    """
+    from mlflow_azureml_backend.workspace import connect
+
+    found = find_run(reference, workspace=workspace)
+    folder = Path(dest or found.job_name).expanduser()
+    files = connect(found.handle.workspace).download(
+        found.job_name,
+        paths=[path] if isinstance(path, str) else path,
+        dest=folder,
+        progress=progress,
+    )
+    return Download(
+        run_id=found.run_id or found.job_name,
+        job_name=found.job_name,
+        dest=folder,
+        files=tuple(files),
+    )
+
+
+def _silent(found: FoundRun) -> tuple[FoundRun, AzureMLSubmittedRun]:
+    return found, open_run(found, display=SilentDisplay())
