@@ -156,6 +156,16 @@ def workspace_config(venv_emulator, monkeypatch) -> Any:
     return config
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory) -> Path:
+    """Create MLflow's tables once; each test gets a copy of the file."""
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    folder = tmp_path_factory.mktemp("store")
+    SqlAlchemyStore(f"sqlite:///{folder / 'mlflow.db'}", str(folder / "artifacts"))
+    return folder / "mlflow.db"
+
+
 @pytest.fixture
 def signed_in(emulator: Endpoint, monkeypatch: pytest.MonkeyPatch) -> Endpoint:
     """Set what `mlflow-azureml emulator env` prints, so that clients find the emulator as Azure."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from mlflow_azureml_backend.cli.options import finding, run_argument, runs_argum
 from mlflow_azureml_backend.cli.since import read_since
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from mlflow_azureml_backend.runs import RunState
@@ -69,9 +70,10 @@ def logs(
             if as_json
             else display_for(stream=True, raw=raw, timestamps=timestamps, quiet=quiet)
         )
-        state = runs.logs(
-            run, follow=follow, selection=selection, workspace=workspace, display=display
-        )
+        with _going_on(run):
+            state = runs.logs(
+                run, follow=follow, selection=selection, workspace=workspace, display=display
+            )
     sys.exit(exit_code_of([state]) if state.has_ended else COMPLETED)
 
 
@@ -112,7 +114,8 @@ def wait(
     with one_line_errors(as_json=as_json):
         from mlflow_azureml_backend.runs import wait as wait_for
 
-        states = wait_for(*runs, timeout=timeout, workspace=workspace)
+        with _going_on(*runs):
+            states = wait_for(*runs, timeout=timeout, workspace=workspace)
     _print(states, as_json=as_json)
     sys.exit(exit_code_of(states))
 
@@ -133,6 +136,17 @@ def cancel(runs: tuple[str, ...], no_wait: bool, workspace: str | None, as_json:
         states = cancel_all(*runs, workspace=workspace, until_ended=not no_wait)
     _print(states, as_json=as_json)
     sys.exit(COMPLETED if no_wait or all(s.has_ended for s in states) else LOST_CONTACT)
+
+
+@contextlib.contextmanager
+def _going_on(*runs: str) -> Iterator[None]:
+    """Say at Ctrl-C that it is not the jobs that end."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        for run in runs:
+            click.echo(f"The job goes on. Follow it with: mlflow-azureml logs -f {run}", err=True)
+        raise
 
 
 def _print(states: Sequence[RunState], *, as_json: bool) -> None:

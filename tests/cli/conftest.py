@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -72,7 +73,7 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def world(emulator, tmp_path_factory) -> Iterator[World]:
+def world(emulator, empty_store, tmp_path_factory) -> Iterator[World]:
     from mlflow_azureml_backend.emulator import lifecycle
     from mlflow_azureml_backend.emulator.administration import request
     from mlflow_azureml_backend.workspace import connect
@@ -86,14 +87,15 @@ def world(emulator, tmp_path_factory) -> Iterator[World]:
     def administer(method: str, below: str, body: Any = None) -> dict[str, Any]:
         return request(emulator, method, f"{path}/{below}", body=body, seconds=60)
 
-    folder = tmp_path_factory.mktemp("cli")
+    store = tmp_path_factory.mktemp("cli") / "mlflow.db"
+    shutil.copy(empty_store, store)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in lifecycle.environment(emulator).items():
             patch.setenv(name, value)
         made = World(
             workspace=ref,
             connection=connect(ref)._connection,
-            store=f"sqlite:///{folder / 'mlflow.db'}",
+            store=f"sqlite:///{store}",
             runs={},
             administer=administer,
         )

@@ -39,16 +39,6 @@ def config_file(config, tmp_path) -> str:
     return str(path)
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory) -> Path:
-    """Create MLflow's tables once; each test gets a copy of the file."""
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    folder = tmp_path_factory.mktemp("store")
-    SqlAlchemyStore(f"sqlite:///{folder / 'mlflow.db'}", str(folder / "artifacts"))
-    return folder / "mlflow.db"
-
-
 @pytest.fixture
 def client(empty_store, tmp_path, monkeypatch):
     """Give a user's own MLflow store in an empty working directory, and its client."""
