@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +17,7 @@ from mlflow.projects.backend.abstract_backend import AbstractBackend
 from mlflow_azureml_backend.config import locate_workspace, read_backend_config
 from mlflow_azureml_backend.errors import JobFailedError, WorkspaceError
 from mlflow_azureml_backend.follow import display_for
+from mlflow_azureml_backend.locking.environment_lock import lock_environment
 from mlflow_azureml_backend.project.config_files import read_config_files
 from mlflow_azureml_backend.project.loader import read_project
 from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun
@@ -90,11 +92,22 @@ class AzureMLProjectBackend(AbstractBackend):
             config,
             experiment_name=experiment_name(experiment_id),
             run_name=invocation.get("run_name"),
-            versions=_client_versions(),
+            versions=client_versions(),
             use_project_environment=options.env_manager != "local",
             docker_args=options.docker_args,
         )
         declared, extra = resolve_parameters(project.entry_point, project.parameters)
+        display = display_for(stream=config.stream or bool(invocation))
+        locked = None
+        if config.lock is not None:
+            locked = lock_environment(
+                spec.environment,
+                config.lock,
+                project.root,
+                note=display.note,
+                fetched=project.is_fetched,
+            )
+            spec = replace(spec, environment=locked.spec)
 
         workspace = connect(ref)
         if spec.compute is not None:
@@ -110,8 +123,8 @@ class AzureMLProjectBackend(AbstractBackend):
             backend_name=invocation.get("backend") or "azureml",
             run_name=invocation.get("run_name"),
             parameters={**declared, **extra},
+            locked=locked,
         )
-        display = display_for(stream=config.stream or bool(invocation))
         _announce(display, project, spec, workspace)
         try:
             handle = workspace.submit(spec, name=job_name)
@@ -183,7 +196,8 @@ def _cli_invocation() -> dict[str, Any]:
     return dict(context.params)
 
 
-def _client_versions() -> ClientVersions:
+def client_versions() -> ClientVersions:
+    """Say what this machine runs."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return ClientVersions(python=python, mlflow=mlflow.__version__)
 

@@ -6,6 +6,7 @@
     ├── ConfigError                     the backend config is wrong
     ├── ProjectError                    the MLproject, its entry point or its parameters are wrong
     ├── EnvironmentSpecError            the project's environment file is wrong or cannot work
+    │   └── LockError                   it cannot be locked, or its lock no longer fits
     ├── WorkspaceError                  the workspace did not let us do what we asked
     │   ├── AuthenticationError         no credential, or not an accepted one
     │   ├── ForbiddenError              the credential is known but may not do this
@@ -39,6 +40,10 @@ class ProjectError(AzureMLBackendError):
 
 class EnvironmentSpecError(AzureMLBackendError):
     """The project's environment is wrong or cannot work; nothing was created."""
+
+
+class LockError(EnvironmentSpecError):
+    """The environment cannot be locked, or its lock no longer fits; nothing was created."""
 
 
 class WorkspaceError(AzureMLBackendError):

@@ -12,6 +12,7 @@ from mlflow_azureml_backend.cli.emulator import emulator
 from mlflow_azureml_backend.cli.failures import Program
 from mlflow_azureml_backend.cli.following import cancel, logs, status, wait
 from mlflow_azureml_backend.cli.listing import list_, show
+from mlflow_azureml_backend.cli.lock import lock
 from mlflow_azureml_backend.cli.plugin import plugin
 
 
@@ -29,6 +30,6 @@ for command in (
     *(logs, status, wait, cancel),
     *(list_, show, download, open_),
     *(doctor, schema, version, completion),
-    *(plugin, emulator),
+    *(lock, plugin, emulator),
 ):
     main.add_command(command)

@@ -14,6 +14,7 @@ from mlflow_azureml_backend.config.schema import (
     BuildConfig,
     EnvironmentConfig,
     ImageConfig,
+    LockConfig,
     WorkspaceConfig,
 )
 from mlflow_azureml_backend.errors import ConfigError
@@ -37,6 +38,8 @@ _WANTED = {
     "bool_type": "must be true or false",
     "int_type": "must be a whole number",
     "greater_than": "must be greater than {gt}",
+    "list_type": "must be a list",
+    "too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "dict_type": "must be an object of key and value",
     "model_type": "must be an object of key and value",
@@ -50,6 +53,7 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "environment": EnvironmentConfig,
     "image": ImageConfig,
     "build": BuildConfig,
+    "lock": LockConfig,
 }
 
 # Keys that take a text or an object.

@@ -102,6 +102,38 @@ class ImageConfig(_Section):
     )
 
 
+class LockConfig(_Section):
+    """How the environment is locked."""
+
+    platforms: list[Literal["linux-64", "linux-aarch64", "osx-64", "osx-arm64", "win-64"]] = Field(
+        default=["linux-64"],
+        min_length=1,
+        description="Conda platforms; the job gets the first one's packages.",
+    )
+    channels: list[Text] | None = Field(
+        default=None,
+        min_length=1,
+        description="Conda channels; default: the environment file's.",
+    )
+    file: Text = Field(
+        default="conda-lock.yml", description="The lock file, relative to the project."
+    )
+    check: StrictBool = Field(
+        default=False, description="Fail when the lock does not fit, instead of making it anew."
+    )
+
+
+def _lock_forms(value: Any) -> Any:
+    """Read the short forms of `lock`."""
+    if isinstance(value, (dict, LockConfig)) or value is None:
+        return value
+    if isinstance(value, bool):
+        return {} if value else None
+    if value == "check":
+        return {"check": True}
+    raise PydanticCustomError("lock_form", "must be true, false, 'check' or an object")
+
+
 class BackendConfig(_Section):
     """The `--backend-config` of one `mlflow run`.
 
@@ -139,6 +171,11 @@ class BackendConfig(_Section):
         default=None,
         description="How azureml-mlflow gets into the job: into its environment (default for the "
         "project's own), by the command when the job starts, or never (default for `environment`).",
+    )
+    lock: Annotated[LockConfig | None, BeforeValidator(_lock_forms)] = Field(
+        default=None,
+        description="true: exact packages out of a lock file, made if it does not fit; 'check': "
+        "fail if it does not fit; or {platforms, channels, file, check}.",
     )
     environment_variables: dict[Text, ScalarText] = Field(
         default_factory=dict, description="Variables set in the job's process."

@@ -29,6 +29,8 @@ from mlflow_azureml_backend.project.spec import EntryPoint, Parameter, ProjectSp
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mlflow_azureml_backend.project.spec import ProjectEnvironment
+
 # A name is not quoted like a value: it must not hold what azure-ai-ml or the service would resolve.
 _EXPRESSION = re.compile(r"\$\{\{|\{(?:inputs|outputs|search_space)\.")
 
@@ -62,11 +64,7 @@ def read_project(
         EnvironmentSpecError: The environment file is unreadable or wrong.
     """
     root = _fetch(uri, version)
-    warnings = check_mlproject(root)
-    try:
-        project = load_project(str(root))
-    except MlflowException as error:
-        raise ProjectError(f"{root}: {error.message}") from error
+    project, warnings = _load(root)
     values = {str(key): str(value) for key, value in (parameters or {}).items()}
     entry = _entry_point(project, root, entry_point)
     _check_values(entry, values)
@@ -86,6 +84,27 @@ def read_project(
         git=git_source(root),
         warnings=warnings,
     )
+
+
+def read_project_environment(root: Path) -> ProjectEnvironment:
+    """Read the environment of a project on this machine, whatever its entry points need.
+
+    Args:
+        root: The project's folder.
+
+    Raises:
+        ProjectError: The MLproject is wrong.
+        EnvironmentSpecError: The environment file is unreadable or wrong.
+    """
+    return read_environment(root, _load(root)[0], environ=os.environ)
+
+
+def _load(root: Path) -> tuple[Any, tuple[str, ...]]:
+    warnings = check_mlproject(root)
+    try:
+        return load_project(str(root)), warnings
+    except MlflowException as error:
+        raise ProjectError(f"{root}: {error.message}") from error
 
 
 def _fetch(uri: str, version: str | None) -> Path:

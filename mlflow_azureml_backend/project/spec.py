@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,3 +109,11 @@ class ProjectSpec:
     environment: ProjectEnvironment
     git: GitSource | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def is_fetched(self) -> bool:
+        """Whether the project's folder is a copy that was made for this run alone."""
+        location = self.uri.split("#", maxsplit=1)[0]
+        if location.startswith("file://"):
+            location = unquote(location.removeprefix("file://"))
+        return not self.root.is_relative_to(Path(location).resolve())

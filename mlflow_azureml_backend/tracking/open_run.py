@@ -11,6 +11,7 @@ from mlflow.tracking import MlflowClient
 from mlflow_azureml_backend.errors import TrackingError
 from mlflow_azureml_backend.job import JobHandle, WorkspaceRef
 from mlflow_azureml_backend.tracking.handle_tags import tags_of
+from mlflow_azureml_backend.tracking.lock_record import lock_tags, log_lock
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun, SourceRun
 from mlflow_azureml_backend.tracking.run_tags import project_tags
 from mlflow_azureml_backend.tracking.workspace_run import WorkspaceRun
@@ -18,6 +19,7 @@ from mlflow_azureml_backend.tracking.workspace_run import WorkspaceRun
 if TYPE_CHECKING:
     from typing import Protocol
 
+    from mlflow_azureml_backend.locking.environment_lock import LockedEnvironment
     from mlflow_azureml_backend.project import ProjectSpec
     from mlflow_azureml_backend.tracking.session import TrackingSession
 
@@ -39,6 +41,7 @@ def open_run(
     backend_name: str,
     run_name: str | None,
     parameters: dict[str, str],
+    locked: LockedEnvironment | None = None,
 ) -> TrackingSession:
     """Open the MLflow run of a job that is about to be submitted.
 
@@ -55,17 +58,20 @@ def open_run(
         backend_name: The name the user chose the backend by.
         run_name: `--run-name`, or None.
         parameters: All parameters of the entry point with their values, to be logged.
+        locked: The locked environment that the job gets, to be logged.
 
     Raises:
         TrackingError: The store refused the run; nothing was submitted.
     """
     tags = project_tags(project, backend_name=backend_name, run_name=run_name)
+    tags |= lock_tags(locked)
     if is_workspace_store(tracking_uri, workspace):
         return WorkspaceRun(
             job_name,
             tags=tags,
             parameters=parameters,
             wait_until_readable=job_run.wait_until_readable,
+            locked=locked,
         )
     # The handle comes with the run itself, before the job exists: a client that dies at any moment
     # from here on leaves a run by which the job is found, or found never to have been submitted.
@@ -77,6 +83,7 @@ def open_run(
         client.log_batch(run_id, params=params)
     except MlflowException as error:
         raise TrackingError(f"No MLflow run could be opened: {error.message}") from error
+    log_lock(run_id, locked)
     return MirroredRun(run_id, job_run)
 
 

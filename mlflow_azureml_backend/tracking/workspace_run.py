@@ -10,11 +10,13 @@ from mlflow.tracking import MlflowClient
 
 from mlflow_azureml_backend.errors import TrackingError
 from mlflow_azureml_backend.tracking.handle_tags import tags_of
+from mlflow_azureml_backend.tracking.lock_record import log_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mlflow_azureml_backend.job import JobHandle, RunOutcome
+    from mlflow_azureml_backend.locking.environment_lock import LockedEnvironment
 
 
 class WorkspaceRun:
@@ -27,6 +29,7 @@ class WorkspaceRun:
         tags: Set once the run exists.
         parameters: Logged once the run exists.
         wait_until_readable: Returns once the workspace has the run.
+        locked: Logged once the run exists.
     """
 
     def __init__(
@@ -36,11 +39,13 @@ class WorkspaceRun:
         tags: Mapping[str, str],
         parameters: Mapping[str, str],
         wait_until_readable: Callable[[], None],
+        locked: LockedEnvironment | None = None,
     ) -> None:
         self.run_id = job_name
         self._tags = tags
         self._parameters = parameters
         self._wait_until_readable = wait_until_readable
+        self._locked = locked
 
     def submitted(self, handle: JobHandle) -> None:
         """Wait for the run, then tag it: MLflow's own tags come right after."""
@@ -57,6 +62,7 @@ class WorkspaceRun:
                 f"Job '{self.run_id}' was submitted, but its MLflow run could not be tagged: "
                 f"{error.message}"
             ) from error
+        log_lock(self.run_id, self._locked)
 
     def failed_to_submit(self, reason: str) -> str:
         """Do nothing: without a job there is no run."""

@@ -38,6 +38,7 @@ def test_every_key_is_read():
         "environment": {"image": "i", "conda_file": {"dependencies": []}, "build": None},
         "image": {"base": "b", "gpu": True},
         "inject": "command",
+        "lock": {"platforms": ["osx-64"], "channels": ["c"], "file": "f.yml", "check": True},
         "environment_variables": {"A": "1"},
         "experiment_name": "e",
         "display_name": "d",

@@ -1,0 +1,76 @@
+"""`mlflow-azureml lock`: exact packages for a project's environment."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command(epilog="Example: mlflow-azureml lock sample_project")
+@click.argument("project", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--backend-config",
+    "-c",
+    "config_text",
+    metavar="FILE",
+    help="The runs' backend config, a .json file or JSON text; default: none.",
+)
+@click.option("--check", is_flag=True, help="Write nothing; fail when the lock does not fit.")
+def lock(project: Path, config_text: str | None, check: bool) -> None:
+    """Lock the environment of PROJECT, a folder, with the newest packages that it allows.
+
+    Needs no workspace. Runs with `"lock": true` then use exactly these packages.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        _lock(project.resolve(), _read(config_text), check=check)
+    except MlflowException as error:
+        raise click.ClickException(error.message) from error
+
+
+def _lock(root: Path, raw: dict[str, Any], *, check: bool) -> None:
+    from mlflow_azureml_backend.backend import client_versions
+    from mlflow_azureml_backend.config import read_backend_config
+    from mlflow_azureml_backend.config.schema import LockConfig
+    from mlflow_azureml_backend.locking.environment_lock import check_lock, update_lock
+    from mlflow_azureml_backend.project.config_files import read_config_files
+    from mlflow_azureml_backend.project.loader import read_project_environment
+    from mlflow_azureml_backend.translate.environment import plan_environment
+    from mlflow_azureml_backend.translate.plugin_releases import packaged_releases
+
+    config = read_config_files(read_backend_config(raw)[0], root)
+    spec = plan_environment(
+        read_project_environment(root),
+        config,
+        versions=client_versions(),
+        releases=packaged_releases(),
+    ).spec
+    wanted = config.lock or LockConfig()
+    if check:
+        click.echo(f"{check_lock(spec, wanted, root)} fits.")
+        return
+    update = update_lock(spec, wanted, root)
+    if update.changes is not None:
+        click.echo("\n".join(update.changes) or "Nothing has changed.")
+    click.echo(f"Written: {update.file} ({update.packages} packages, solved with {update.solver})")
+
+
+def _read(text: str | None) -> dict[str, Any]:
+    """Read a backend config as `mlflow run` does."""
+    if text is None:
+        return {}
+    try:
+        if text.endswith(".json"):
+            text = Path(text).read_text(encoding="utf-8")
+        raw = json.loads(text)
+    except OSError as error:
+        raise click.ClickException(f"--backend-config: {text}: {error.strerror}.") from error
+    except ValueError as error:
+        raise click.ClickException(f"--backend-config is not JSON: {error}.") from error
+    if not isinstance(raw, dict):
+        raise click.ClickException("--backend-config must be an object of key and value.")
+    return raw

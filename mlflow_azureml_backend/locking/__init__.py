@@ -1,0 +1,1 @@
+"""Lock an environment: exact versions and hashes for what a conda file leaves open."""

@@ -1,0 +1,67 @@
+"""The lock file that stands beside a project."""
+
+from __future__ import annotations
+
+import pytest
+
+from mlflow_azureml_backend.errors import LockError
+from mlflow_azureml_backend.locking.lock_file import Package, new_lock, read_lock, write_lock
+from mlflow_azureml_backend.locking.request import lock_request
+
+REQUEST = lock_request(
+    {"channels": ["https://me:pw@conda.example"], "dependencies": ["zlib", "größe"]},
+    channels=None,
+    platforms=["linux-64"],
+)
+PACKAGE = Package(
+    name="zlib",
+    version="1.20",
+    manager="conda",
+    platform="linux-64",
+    url="https://me:pw@conda.example/linux-64/zlib-1.20-h1_0.conda",
+    md5="0" * 32,
+    sha256="1" * 64,
+    dependencies={"libzlib": ">=1"},
+)
+
+
+def test_what_is_written_is_read_again_without_secrets(tmp_path):
+    file = tmp_path / "größer" / "conda-lock.yml"
+    lock = new_lock(REQUEST, [PACKAGE])
+
+    write_lock(lock, file, source="conda.yaml")
+
+    assert read_lock(file) == lock
+    assert lock.packages[0].build == "h1_0"
+    assert "pw" not in file.read_text(encoding="utf-8")
+    assert [path.name for path in file.parent.iterdir()] == ["conda-lock.yml"]
+
+
+def test_there_may_be_none(tmp_path):
+    assert read_lock(tmp_path / "conda-lock.yml") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("version: 1\nmetadata:\n  content_hash: {linux-64: a}\npackage: []\n", "was not made by"),
+        ("version: [", "is no lock file"),
+        ("", "is no lock file"),
+        ("a: b", "is no lock file"),
+        ("metadata: {custom_metadata: {made_by: mlflow-azureml lock}}", "is no lock file"),
+    ],
+)
+def test_a_file_of_somebody_else_is_not_replaced(tmp_path, text, expected):
+    file = tmp_path / "conda-lock.yml"
+    file.write_text(text)
+
+    with pytest.raises(LockError, match=expected) as refused:
+        read_lock(file)
+
+    assert str(file) in str(refused.value)
+    assert "Delete it" in str(refused.value)
+
+
+def test_a_folder_in_its_place_is_told(tmp_path):
+    with pytest.raises(LockError, match="cannot be read: Is a directory"):
+        read_lock(tmp_path)
