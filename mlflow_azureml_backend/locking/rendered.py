@@ -35,9 +35,10 @@ def locked_conda_file(
     pinned = [_pinned(package) for package in packages if package.manager == "pip"]
     if pinned:
         dependencies.append({"pip": [*request.options, *pinned]})
-    return MappingProxyType(
-        {**conda, "channels": list(request.channels), "dependencies": dependencies}
-    )
+    # Without it conda would add `defaults`, which may have the same builds.
+    closing = ["nodefaults"] if "nodefaults" in (conda.get("channels") or []) else []
+    channels = [*request.channels, *closing]
+    return MappingProxyType({**conda, "channels": channels, "dependencies": dependencies})
 
 
 def as_text(conda_file: Mapping[str, Any], *, heading: str) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,7 +112,5 @@ class ProjectSpec:
     @property
     def is_fetched(self) -> bool:
         """Whether the project's folder is a copy that was made for this run alone."""
-        location = self.uri.split("#", maxsplit=1)[0]
-        if location.startswith("file://"):
-            location = unquote(location.removeprefix("file://"))
+        location = self.uri.split("#", maxsplit=1)[0].removeprefix("file://")
         return not self.root.is_relative_to(Path(location).resolve())

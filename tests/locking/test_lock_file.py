@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mlflow_azureml_backend.errors import LockError
 from mlflow_azureml_backend.locking.lock_file import Package, new_lock, read_lock, write_lock
+from mlflow_azureml_backend.locking.rendered import as_text, locked_conda_file
 from mlflow_azureml_backend.locking.request import lock_request
 
 REQUEST = lock_request(
@@ -39,6 +42,33 @@ def test_what_is_written_is_read_again_without_secrets(tmp_path):
 
 def test_there_may_be_none(tmp_path):
     assert read_lock(tmp_path / "conda-lock.yml") is None
+
+
+def test_a_conda_file_keeps_its_name_variables_secrets_and_nodefaults():
+    pip = Package(name="a", version="1", manager="pip", platform="linux-64", url="u", sha256="2")
+    url = "https://files.example/b-1.zip"
+    other = replace(pip, name="b", url=url, source=f"{url}#sha256=3")
+    mac = replace(PACKAGE, platform="osx-64")
+    conda = {
+        "name": "n",
+        "channels": ["https://me:pw@conda.example", "nodefaults"],
+        "dependencies": ["zlib", {"pip": ["--pre", "a", f"b @ {url}"]}],
+        "variables": {"A": "b"},
+    }
+    request = lock_request(conda, channels=None, platforms=["linux-64"])
+
+    locked = locked_conda_file(conda, request, new_lock(request, [mac, other, pip, PACKAGE]))
+
+    assert locked == {
+        **conda,
+        "dependencies": [
+            "zlib=1.20=h1_0",
+            {"pip": ["--pre", "a == 1 --hash=sha256:2", f"b @ {url}#sha256=3"]},
+        ],
+    }
+    text = as_text(locked, heading="h")
+    assert "pw" not in text
+    assert "variables" not in text
 
 
 @pytest.mark.parametrize(

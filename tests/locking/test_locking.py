@@ -172,6 +172,37 @@ def test_an_environment_with_nothing_to_lock_is_refused(
     assert expected in str(refused.value)
 
 
+def test_a_fetched_project_is_locked_where_it_is_written(tmp_path: Path) -> None:
+    spec = EnvironmentSpec(image="i", conda_file={"dependencies": ["a"]}, origin="conda.yaml")
+
+    with pytest.raises(LockError, match="There is no lock file") as refused:
+        lock_environment(spec, LockConfig(check=True), tmp_path, note=lambda _: None, fetched=True)
+
+    assert "run `mlflow-azureml lock` where the project is written" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        ("none.json", "none.json: No such file or directory"),
+        ("{", "is not JSON"),
+        ("[]", "must be an object"),
+        ('{"lock": "chek"}', "lock: must be true, false, 'check' or an object, got 'chek'"),
+        ('{"environment": "azureml:e:1"}', "azureml:e:1 is built already"),
+    ],
+)
+def test_a_config_that_cannot_be_used_is_one_line(
+    project: Project, config: str, expected: str
+) -> None:
+    project.write("python", channels=["c"])
+
+    result = lock(project, config=config)
+
+    assert result.exit_code == 1
+    assert expected in result.output
+    assert len(result.output.splitlines()) == 1
+
+
 def test_the_solver_is_found_without_running_anything(tmp_path: Path) -> None:
     program = tmp_path / "conda"
     program.write_text("#!/bin/sh\nexit 1\n")

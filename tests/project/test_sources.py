@@ -42,11 +42,14 @@ def test_a_folder_may_be_relative(write, read, monkeypatch):
     monkeypatch.chdir(root)
     assert read(".").root == root.resolve()
     assert read(".").uri == "."
+    assert not read(".").is_fetched
 
 
 def test_a_folder_may_be_a_file_uri(write, read):
     root = write({"MLproject": MAIN.format("p")}, "a folder")
-    assert read(f"file://{root}").root == root.resolve()
+    for uri in (f"file://{root}", f"{root}#."):
+        assert read(uri).root == root.resolve()
+        assert not read(uri).is_fetched
 
 
 @pytest.mark.parametrize("scheme", ["", "file://"])
@@ -63,6 +66,7 @@ def test_a_zip_file_is_unpacked_elsewhere(write, read, tmp_path, scheme, fragmen
     project = read(f"{scheme}{archive}{fragment}")
     assert project.name == ("sub" if fragment else "top")
     assert not project.root.is_relative_to(root)
+    assert project.is_fetched
     assert project.git is None
 
 
@@ -76,6 +80,7 @@ def test_a_git_repository_is_cloned_at_a_version(read, repository, version, name
     assert (project.name, project.uri, project.version) == (name, uri, version)
     assert project.git.commit == commits[name]
     assert project.git.repo_url == uri
+    assert project.is_fetched
     assert not project.git.dirty
 
 
