@@ -47,9 +47,8 @@ def test_a_folder_may_be_relative(write, read, monkeypatch):
 
 def test_a_folder_may_be_a_file_uri(write, read):
     root = write({"MLproject": MAIN.format("p")}, "a folder")
-    for uri in (f"file://{root}", f"{root}#."):
-        assert read(uri).root == root.resolve()
-        assert not read(uri).is_fetched
+    assert read(f"file://{root}").root == root.resolve()
+    assert not read(f"file://{root}").is_fetched
 
 
 @pytest.mark.parametrize("scheme", ["", "file://"])
