@@ -25,6 +25,7 @@ from mlflow_azureml_backend.termination import exit_on_termination
 from mlflow_azureml_backend.tracking import experiment_name, open_run
 from mlflow_azureml_backend.translate import ClientVersions, translate
 from mlflow_azureml_backend.translate.command import resolve_parameters
+from mlflow_azureml_backend.translate.local_image import builds_project
 from mlflow_azureml_backend.workspace import connect
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class AzureMLProjectBackend(AbstractBackend):
             version=version,
             entry_point=entry_point,
             parameters=params,
-            build_image=options.build_image,
+            build_image=options.build_image or builds_project(config),
         )
         config = read_config_files(config, project.root)
         ref = locate_workspace(
@@ -112,6 +113,7 @@ class AzureMLProjectBackend(AbstractBackend):
         workspace = connect(ref)
         if spec.compute is not None:
             workspace.check_compute(spec.compute)
+        spec = workspace.prepare_image(spec, docker_auth=options.docker_auth, shown=config.stream)
         job_name = new_job_name(project.name or project.root.name)
         session = open_run(
             project,

@@ -7,6 +7,7 @@
     ├── ProjectError                    the MLproject, its entry point or its parameters are wrong
     ├── EnvironmentSpecError            the project's environment file is wrong or cannot work
     │   └── LockError                   it cannot be locked, or its lock no longer fits
+    ├── ImageError                      the environment's image could not be built or pushed here
     ├── WorkspaceError                  the workspace did not let us do what we asked
     │   ├── AuthenticationError         no credential, or not an accepted one
     │   ├── ForbiddenError              the credential is known but may not do this
@@ -44,6 +45,10 @@ class EnvironmentSpecError(AzureMLBackendError):
 
 class LockError(EnvironmentSpecError):
     """The environment cannot be locked, or its lock no longer fits; nothing was created."""
+
+
+class ImageError(AzureMLBackendError):
+    """An image could not be built on this machine or brought into its registry; there is no run."""
 
 
 class WorkspaceError(AzureMLBackendError):

@@ -81,6 +81,23 @@ class BuildSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LocalImageSpec:
+    """Say which image of this machine's Docker Engine the job may have to get from a registry.
+
+    Args:
+        name: The image, or None for one that is built here from the environment's `build`.
+        repository: Where it is pushed to, `REGISTRY/REPOSITORY`, or None for nowhere.
+        push: Whether it may be pushed; if not, the registry has to have it already.
+        layer: Adds the plugin to it, or None; its Dockerfile takes the image as argument `IMAGE`.
+    """
+
+    name: str | None = None
+    repository: str | None = None
+    push: bool = True
+    layer: BuildSpec | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentSpec:
     """Say what the job runs in: an existing environment, an image with a conda file, or a build.
 
@@ -89,6 +106,8 @@ class EnvironmentSpec:
         image: Container image, by tag or digest.
         conda_file: The conda environment file as a mapping, or None to run the image as it is.
         build: The build context of an image that the service builds; instead of `image`.
+        local: What an engine of this machine may have to do first, or None. Once it is done,
+            `image` says where the image is.
         origin: Where it came from, for the user's eyes (`conda.yaml`, `backend config`, …).
     """
 
@@ -96,6 +115,7 @@ class EnvironmentSpec:
     image: str | None = None
     conda_file: Mapping[str, Any] | None = None
     build: BuildSpec | None = None
+    local: LocalImageSpec | None = None
     origin: str
 
 

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.docker_engine import base_image, docker_engine, docker_host  # noqa: F401 (fixtures)
+from tests.image_registry import registry  # noqa: F401 (a fixture)
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -52,8 +55,12 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep a file's tests on one worker, and those that share environments on disk on another."""
     for item in items if config.pluginmanager.hasplugin("xdist") else ():
-        folder, file = item.path.parent.name, str(item.path)
-        item.add_marker(pytest.mark.xdist_group("plugin" if folder == "plugin" else file))
+        group = str(item.path)
+        if item.path.parent.name == "plugin":
+            group = "plugin"
+        elif "docker_engine" in getattr(item, "fixturenames", ()):
+            group = "docker"  # one engine and one base image for all
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(autouse=True, scope="session")

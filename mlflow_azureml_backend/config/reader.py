@@ -32,6 +32,8 @@ _MLFLOW_KEYS = (
     "docker_auth",
 )
 
+_LOGIN = ("username", "password", "email", "registry", "reauth", "dockercfg_path")
+
 _WANTED = {
     "string_type": "must be text",
     "string_too_short": "must not be empty",
@@ -68,11 +70,13 @@ class MLflowOptions:
         env_manager: `local` means: do not run the project's own environment.
         build_image: Build the project's Dockerfile.
         docker_args: Arguments for `docker run`: name and value, or True for a flag.
+        docker_auth: Arguments of docker-py's `login`, which holds a password.
     """
 
     env_manager: str | None = None
     build_image: bool = False
     docker_args: Mapping[str, str | bool] = field(default_factory=dict)
+    docker_auth: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 def read_backend_config(raw: Mapping[str, Any]) -> tuple[BackendConfig, MLflowOptions]:
@@ -97,7 +101,20 @@ def read_backend_config(raw: Mapping[str, Any]) -> tuple[BackendConfig, MLflowOp
         env_manager=raw.get("ENV_MANAGER"),
         build_image=bool(raw.get("build_image")),
         docker_args=MappingProxyType(dict(raw.get("DOCKER_ARGS") or {})),
+        docker_auth=_docker_auth(raw.get("docker_auth")),
     )
+
+
+def _docker_auth(given: Any) -> Mapping[str, Any] | None:
+    if given is None:
+        return None
+    wrong = not isinstance(given, dict) or not set(given) <= set(_LOGIN) or "username" not in given
+    if wrong:  # whose values are secret: none of them is shown
+        raise ConfigError(
+            "docker_auth must hold `username`, and what else docker-py's `login` takes: "
+            f"{', '.join(_LOGIN[1:])}."
+        )
+    return MappingProxyType(dict(given))
 
 
 def environment_section(raw: Mapping[str, Any], *, where: str) -> EnvironmentConfig:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -88,8 +90,21 @@ class EnvironmentConfig(_Section):
         return self
 
 
+_REPOSITORY = re.compile(r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
+
+
+def _repository(value: str) -> str:
+    if not _REPOSITORY.fullmatch(value):
+        raise PydanticCustomError(
+            "repository",
+            "must be a registry and a repository in lower case, without a tag, such as "
+            "'myregistry.azurecr.io/team/project'",
+        )
+    return value
+
+
 class ImageConfig(_Section):
-    """How the image comes about in which the project's environment is built."""
+    """How the image comes about that the project's environment is, or is built on."""
 
     base: Text | None = Field(
         default=None,
@@ -100,6 +115,37 @@ class ImageConfig(_Section):
         description="Whether the default base image has CUDA; default: when the environment "
         "names packages that need it.",
     )
+    repository: Annotated[Text, AfterValidator(_repository)] | None = Field(
+        default=None,
+        description="Registry and repository that images of this machine are pushed to, without "
+        "a tag. The job gets the image by its digest.",
+    )
+    build: StrictBool = Field(
+        default=False,
+        description="Build the project's Dockerfile with this machine's Docker Engine.",
+    )
+    push: StrictBool | None = Field(
+        default=None,
+        description="Push the image (default); false: the registry has to have it already.",
+    )
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> ImageConfig:
+        if self.repository is None:
+            for key, given in (("build", self.build), ("push", self.push is not None)):
+                if given:
+                    raise PydanticCustomError(
+                        "image_repository",
+                        "`{key}` needs `repository`, the registry that the job gets the image from",
+                        {"key": key},
+                    )
+        elif self.base is not None or self.gpu is not None:
+            raise PydanticCustomError(
+                "image_repository",
+                "cannot have `repository` and `base` or `gpu`: those are for an environment that "
+                "Azure ML builds from a conda file",
+            )
+        return self
 
 
 class LockConfig(_Section):
@@ -165,7 +211,8 @@ class BackendConfig(_Section):
         Annotated[Annotated[ImageConfig, OBJECT] | Annotated[Text, TEXT], TEXT_OR_OBJECT] | None
     ) = Field(
         default=None,
-        description="Base image for the project's environment, or {base, gpu}.",
+        description="Base image for the project's environment, {base, gpu}, or {repository, build, "
+        "push} for an image of this machine.",
     )
     inject: Literal["environment", "command", "never"] | None = Field(
         default=None,

@@ -121,8 +121,9 @@ def _python(content: Any, path: Path, root: Path, file: str) -> ProjectEnvironme
 def _dockerfile(root: Path, project: Any, environ: Mapping[str, str]) -> ProjectEnvironment:
     if not (root / _DOCKERFILE).is_file():
         raise EnvironmentSpecError(
-            f"--build-image: there is no {_DOCKERFILE} in {root}. Azure ML builds the image from "
-            "the project's Dockerfile; add one, or leave the option out."
+            f"There is no {_DOCKERFILE} in {root}, and --build-image or image.build asks for an "
+            "image of it. Add one, or leave the option out: conda_env, python_env and docker_env "
+            "need none."
         )
     variables = _docker(project.docker_env, environ).variables if project.docker_env else ()
     return ProjectEnvironment(

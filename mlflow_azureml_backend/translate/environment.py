@@ -9,23 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
 
-from mlflow_azureml_backend.config.schema import EnvironmentConfig, ImageConfig
+from mlflow_azureml_backend.config.schema import EnvironmentConfig
 from mlflow_azureml_backend.errors import ConfigError
 from mlflow_azureml_backend.job import BuildSpec, EnvironmentSpec
 from mlflow_azureml_backend.project import EnvironmentKind, ProjectEnvironment
 from mlflow_azureml_backend.translate.base_image import base_image
 from mlflow_azureml_backend.translate.conda_spec import as_requirement, package_of
 from mlflow_azureml_backend.translate.injection import Injection, names_plugin, plan_injection
+from mlflow_azureml_backend.translate.local_image import image_section, with_local_image
 from mlflow_azureml_backend.translate.local_packages import (
     build_with_local_packages,
     local_paths,
 )
-from mlflow_azureml_backend.translate.plugin_install import derived_image
+from mlflow_azureml_backend.translate.plugin_install import on_image, plugin_layer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mlflow_azureml_backend.config import BackendConfig
+    from mlflow_azureml_backend.config.schema import ImageConfig
     from mlflow_azureml_backend.translate.plugin_releases import PluginRelease, PluginReleases
 
 _REFERENCE = re.compile(r"^azureml:(//registries/.+|[^/:@]+(:[^/:@]+|@[^/:@]+))$")
@@ -99,12 +101,14 @@ def _with_plugin_somewhere(
     releases: PluginReleases,
 ) -> PlannedEnvironment:
     inject = config.inject
+    image = image_section(config.image)
     if config.environment is None:
-        spec = _of_project(project, config.image, versions)
+        spec = _of_project(project, image, versions)
         inject = inject or "environment"
     else:
         spec = environment_from_config(config.environment)
         inject = inject or "never"
+    spec = with_local_image(spec, image)
     if inject == "never":
         return PlannedEnvironment(spec=spec)
     if inject == "command":
@@ -112,11 +116,14 @@ def _with_plugin_somewhere(
     if spec.conda_file is not None:
         conda, injection = _with_plugin(spec.conda_file, versions, releases)
         return PlannedEnvironment(spec=replace(spec, conda_file=conda), at_start=injection.at_start)
-    if spec.image is not None:
-        build = derived_image(
-            spec.image, releases.releases[0], mlflow=client_mlflow(versions, releases)
-        )
-        return PlannedEnvironment(spec=replace(spec, image=None, build=build))
+    if spec.local is not None:
+        layer = plugin_layer(releases.releases[0], mlflow=client_mlflow(versions, releases))
+        spec = replace(spec, local=replace(spec.local, layer=layer))
+        if spec.image is not None:
+            # For an image in a registry; one of this machine gets the layer here.
+            build = on_image(layer, spec.image)
+            spec = replace(spec, image=None, build=build)
+        return PlannedEnvironment(spec=spec)
     # What an existing environment or a Dockerfile makes cannot be known or changed here.
     return PlannedEnvironment(spec=spec, at_start=releases.releases[0])
 
@@ -154,7 +161,7 @@ def client_mlflow(versions: ClientVersions, releases: PluginReleases) -> str:
 
 
 def _of_project(
-    environment: ProjectEnvironment, image: ImageConfig | str | None, versions: ClientVersions
+    environment: ProjectEnvironment, wanted: ImageConfig, versions: ClientVersions
 ) -> EnvironmentSpec:
     if environment.kind is EnvironmentKind.DOCKER:
         return EnvironmentSpec(image=environment.image, origin="docker_env")
@@ -171,7 +178,6 @@ def _of_project(
             "channels": ["conda-forge"],
             "dependencies": [f"python={python}", "pip", *pip],
         }
-    wanted = ImageConfig(base=image) if isinstance(image, str) else image or ImageConfig()
     specs, lines = _parts(conda)
     return EnvironmentSpec(
         image=wanted.base or base_image([*specs, *lines], gpu=wanted.gpu),

@@ -7,6 +7,7 @@ without looking at its bounds: its MLflow is the one that is there.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from packaging.requirements import Requirement
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.translate.plugin_releases import PluginRelease
 
 _SCRIPT_NAME = "add_azureml_mlflow.py"
+_ON_ARGUMENT = "ARG IMAGE\nFROM ${IMAGE}\n"
 _PYTHON = '"$(command -v python || command -v python3)"'
 
 # Runs in whatever Python the image has, so it keeps to what 3.7 knows. Processes of one node share
@@ -65,19 +67,31 @@ print(folder)
 """
 
 
-def derived_image(image: str, plugin: PluginRelease, *, mlflow: str) -> BuildSpec:
+def plugin_layer(plugin: PluginRelease, *, mlflow: str) -> BuildSpec:
     """Give the build context of an image that adds the plugin to another one.
 
+    The image it is added to is the Dockerfile's argument `IMAGE`; it has to have Python and pip.
+
     Args:
-        image: The image, by tag or digest; it has to have Python and pip.
         plugin: The release to add.
         mlflow: pip requirement of the MLflow for an image that has none.
     """
     dockerfile = (
-        f"FROM {image}\nCOPY {_SCRIPT_NAME} /tmp/{_SCRIPT_NAME}\nRUN python /tmp/{_SCRIPT_NAME}\n"
+        f"{_ON_ARGUMENT}COPY {_SCRIPT_NAME} /tmp/{_SCRIPT_NAME}\nRUN python /tmp/{_SCRIPT_NAME}\n"
     )
     script = _with_choices(plugin, mlflow) + _AT_BUILD
     return BuildSpec(files={"Dockerfile": dockerfile, _SCRIPT_NAME: script})
+
+
+def on_image(layer: BuildSpec, image: str) -> BuildSpec:
+    """Write the image into the layer's Dockerfile, for a builder that takes no arguments.
+
+    Args:
+        layer: The layer's build context.
+        image: The image, by tag or digest.
+    """
+    text = layer.files[layer.dockerfile].replace(_ON_ARGUMENT, f"FROM {image}\n")
+    return replace(layer, files={**layer.files, layer.dockerfile: text})
 
 
 def with_plugin_at_start(command: str, plugin: PluginRelease, *, mlflow: str) -> str:

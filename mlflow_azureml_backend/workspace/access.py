@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.workspace.endpoint import AZURE, emulator_endpoint
 from mlflow_azureml_backend.workspace.tracked_run import TrackedRun
@@ -75,6 +76,31 @@ class Workspace:
         from mlflow_azureml_backend.workspace.computes import check_compute
 
         check_compute(self._connection, name)
+
+    def prepare_image(
+        self, spec: JobSpec, *, docker_auth: Mapping[str, Any] | None, shown: bool
+    ) -> JobSpec:
+        """Build and push with this machine's Docker Engine what the job's image asks of it.
+
+        Args:
+            spec: The job.
+            docker_auth: MLflow's `docker_auth`.
+            shown: Show on stderr what the engine does.
+
+        Returns:
+            The job, whose image is where it can be had.
+
+        Raises:
+            ImageError: It could not be built or pushed; nothing was created in the workspace.
+        """
+        if spec.environment.local is None:
+            return spec
+        from mlflow_azureml_backend.workspace.images import prepare_image
+
+        environment = prepare_image(
+            self._connection, spec.environment, docker_auth=docker_auth, shown=shown
+        )
+        return replace(spec, environment=environment)
 
     def submit(self, spec: JobSpec, *, name: str) -> JobHandle:
         """Upload the snapshot and create the job under this name."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -61,6 +63,25 @@ def _files_of_folder(build: BuildSpec) -> Iterator[SnapshotFile]:
         within = list_files(place) if place.is_dir() else [SnapshotFile(path=place, name="")]
         for file in within:
             yield SnapshotFile(path=file.path, name=PurePosixPath(path, file.name).as_posix())
+
+
+@contextmanager
+def context_folder(build: BuildSpec) -> Iterator[tuple[Path, str]]:
+    """Give a build context as a folder, and its Dockerfile's path in it.
+
+    Args:
+        build: The context.
+    """
+    if build.folder is not None and not build.files and not build.paths:
+        yield build.folder, build.dockerfile
+        return
+    with TemporaryDirectory() as temporary:
+        made, context = Path(temporary, "made"), Path(temporary, "context")
+        made.mkdir()
+        for file in _files(build, made):
+            (context / file.name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file.path, context / file.name)
+        yield context, build.dockerfile
 
 
 def _upload(connection: Connection, files: list[SnapshotFile], prefix: str) -> str:

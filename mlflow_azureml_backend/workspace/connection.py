@@ -178,6 +178,27 @@ class Connection:
                     f"Error while {doing}: the answer is no JSON object ({without_secrets(url)})."
                 ) from error
 
+    def token(self, scope: str) -> str:
+        """Give a token of the credential's user.
+
+        Args:
+            scope: Whom it is for.
+
+        Raises:
+            AuthenticationError: Nobody is signed in.
+        """
+        with service_errors(f"signing in for {scope}"):
+            return str(self.credential.get_token(scope).token)
+
+    def exchange(self, url: str, form: dict[str, str], *, doing: str) -> dict[str, Any]:
+        """Send a form that holds its own authority, and read a JSON object."""
+        from azure.core.rest import HttpRequest
+
+        with service_errors(doing):
+            response = self._anonymous.send_request(HttpRequest("POST", url, data=form))
+            response.raise_for_status()
+            return dict(response.json())
+
     def bytes_from(self, url: str, *, offset: int, size: int) -> bytes:
         """Read part of a blob by its SAS URL.
 

@@ -36,7 +36,7 @@ def test_every_key_is_read():
         "workspace": INLINE,
         "compute": "cpu",
         "environment": {"image": "i", "conda_file": {"dependencies": []}, "build": None},
-        "image": {"base": "b", "gpu": True},
+        "image": {"base": None, "gpu": None, "repository": "r.io/a/b", "build": True, "push": True},
         "inject": "command",
         "lock": {"platforms": ["osx-64"], "channels": ["c"], "file": "f.yml", "check": True},
         "environment_variables": {"A": "1"},
@@ -95,7 +95,54 @@ def test_what_mlflow_adds_is_read_apart(raw, env_manager):
     assert options.env_manager == env_manager
 
 
+def test_what_signs_in_to_a_registry_is_read_and_never_shown():
+    login = {"username": "builder", "password": "secret", "registry": "r.io"}
+    _, options = read_backend_config({"docker_auth": login})
+    assert options.docker_auth == login
+    assert "secret" not in repr(options)
+    for wrong in ({**login, "passwort": "secret"}, {"password": "secret"}, ["secret"]):
+        message = refused({"docker_auth": wrong})
+        assert message.startswith("docker_auth must hold `username`")
+        assert "secret" not in message
+
+
+@pytest.mark.parametrize(
+    "name", ["acr.azurecr.io/team/p", "10.0.0.1:5000/p", "team/p", "r.io/a_b-c"]
+)
+def test_a_repository_is_a_registry_and_a_path(name):
+    assert read({"image": {"repository": name}}).image.repository == name
+
+
+REPOSITORY = (
+    "must be a registry and a repository in lower case, without a tag, such as "
+    "'myregistry.azurecr.io/team/project'"
+)
 WRONG = [
+    *(
+        ({"image": {"repository": name}}, f"image.repository: {REPOSITORY}, got {name!r}.")
+        for name in ("r.io/a:1", "r.io/A", "r.io/a@sha256:1", "project", "https://r.io/a", "r.io/")
+    ),
+    (
+        {"image": {"build": True}},
+        (
+            "image: `build` needs `repository`, the registry that the job gets the image from, "
+            "got {'build': True}."
+        ),
+    ),
+    (
+        {"image": {"push": False}},
+        (
+            "image: `push` needs `repository`, the registry that the job gets the image from, "
+            "got {'push': False}."
+        ),
+    ),
+    (
+        {"image": {"repository": "r.io/a", "gpu": True}},
+        (
+            "image: cannot have `repository` and `base` or `gpu`: those are for an environment that "
+            "Azure ML builds from a conda file, got {'repository': 'r.io/a', 'gpu': True}."
+        ),
+    ),
     ({"compute": 3}, "compute: must be text, got 3."),
     ({"compute": ""}, "compute: must not be empty, got ''."),
     ({"compute": ["a"]}, "compute: must be text, got ['a']."),
@@ -245,7 +292,10 @@ keys = st.one_of(
     st.text(max_size=12),
 )
 sections = st.dictionaries(
-    st.sampled_from(["subscription_id", "image", "conda_file", "a{b}", ""]), json_values
+    st.sampled_from(
+        ["subscription_id", "image", "conda_file", "repository", "build", "push", "a{b}", ""]
+    ),
+    json_values,
 )
 
 

@@ -121,6 +121,8 @@ def as_json(spec):
             ),
         )
     )
+    if spec.environment.local is None:
+        del content["environment"]["local"]
     content["code"] = spec.code.relative_to(PROJECTS).as_posix()
     return content
 

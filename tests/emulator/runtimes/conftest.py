@@ -8,18 +8,11 @@ import hashlib
 import http.server
 import io
 import json
-import os
 import platform
-import re
-import shutil
 import ssl
-import subprocess
 import sys
-import sysconfig
 import tarfile
-import tempfile
 import threading
-import time
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -322,140 +315,3 @@ class Runs:
 def runs(ask: Any, jobs: Any, workspace: Any, history: str) -> Runs:
     """Give what runs jobs on the emulator of the module."""
     return Runs(ask, jobs, workspace, history)
-
-
-@pytest.fixture(scope="session")
-def docker_host() -> Iterator[str]:
-    """Give the address of a Docker Engine: the one that answers, or a private one."""
-    docker = pytest.importorskip("docker")
-    try:
-        docker.from_env().close()
-    except docker.errors.DockerException:
-        pass
-    else:
-        yield os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-        return
-    program = shutil.which("dockerd", path=f"{os.environ.get('PATH')}:/usr/sbin:/usr/local/sbin")
-    if program is None or os.geteuid() != 0:
-        pytest.skip("No Docker Engine answers, and there is no dockerd that this user may start.")
-    folder = Path(tempfile.mkdtemp(prefix="dockerd-"))  # short: it is in the name of a socket
-    try:
-        yield from _private_engine(program, folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _private_engine(program: str, folder: Path) -> Iterator[str]:
-    import docker
-
-    host = f"unix://{folder}/docker.sock"
-    with (folder / "log").open("wb") as log:
-        engine = subprocess.Popen(
-            [
-                program,
-                *("--host", host),
-                *("--data-root", str(folder / "data")),
-                *("--exec-root", str(folder / "exec")),
-                *("--pidfile", str(folder / "pid")),
-                *("--bridge=none", "--iptables=false", "--ip6tables=false"),
-                *("--ip-forward=false", "--ip-masq=false", "--cgroup-parent=docker"),
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    deadline = time.monotonic() + SECONDS
-    while True:
-        try:
-            docker.DockerClient(host).close()
-            break
-        except docker.errors.DockerException:
-            if engine.poll() is not None or time.monotonic() > deadline:
-                engine.kill()
-                last = (folder / "log").read_text().strip().splitlines()[-1:]
-                pytest.skip(f"dockerd does not start here: {last}")
-            time.sleep(0.05)
-    try:
-        yield host
-    finally:
-        engine.terminate()
-        engine.wait(SECONDS)
-        # It leaves this mounted.
-        subprocess.run(
-            ["umount", str(folder / "exec" / "netns" / "default")], check=False, capture_output=True
-        )
-
-
-PROGRAMS = ("bash", "sh", "cat", "df", "env", "grep", "id", "ls", "mkdir", "sleep", "true")
-
-
-@pytest.fixture(scope="session")
-def base_image(docker_host: str) -> Iterator[str]:
-    """Make an image of this machine's bash, Python and a few programs; no registry is needed."""
-    if platform.system() != "Linux":
-        pytest.skip("The programs of this machine do not run in containers, which are Linux.")
-    import docker
-
-    client = docker.DockerClient(docker_host)
-    before = _tags(client)
-    changes = ["ENV PATH=/opt/python/bin:/usr/bin:/bin OF_THE_IMAGE=1"]
-    client.api.import_image_from_data(
-        _machine(), repository="mlflow-azureml-test", tag="base", changes=changes
-    )
-    yield "mlflow-azureml-test:base"
-    for tag in _tags(client) - before:
-        client.images.remove(tag, force=True)
-    client.close()
-
-
-def _tags(client: Any) -> set[str]:
-    """Give the images of tests and of emulators on an engine."""
-    ours = ("mlflow-azureml-test", "mlflow-azureml-emulator")
-    return {tag for name in ours for image in client.images.list(name) for tag in image.tags}
-
-
-def _machine() -> bytes:
-    """Pack programs of this machine with all that they load, as the root of a file system."""
-    short = ".".join(PYTHON.split(".")[:2])
-    python = Path(sys.executable).resolve()
-    library = Path(sysconfig.get_path("stdlib"))
-    left_out = {"test", "tests", "site-packages", "idlelib", "__pycache__", "lib2to3", "ensurepip"}
-    modules = [
-        file
-        for file in library.rglob("*")
-        if file.is_file() and not left_out & set(file.relative_to(library).parts)
-        if not file.relative_to(library).parts[0].startswith("config-")
-    ]
-    programs = {name: Path(shutil.which(name) or f"/bin/{name}").resolve() for name in PROGRAMS}
-    objects = [python, *programs.values(), *(file for file in modules if file.suffix == ".so")]
-    loaded = {
-        line
-        for file in objects
-        for line in re.findall(
-            r"(?m)(?:=> )?(/\S+) \(0x",
-            subprocess.run(["ldd", file], capture_output=True, text=True, check=False).stdout,
-        )
-    }
-    # Compiled packages count on these, wherever the loader finds them.
-    ldconfig = shutil.which("ldconfig", path=f"{os.environ.get('PATH')}:/usr/sbin:/sbin") or "true"
-    cache = subprocess.run([ldconfig, "-p"], capture_output=True, text=True, check=False).stdout
-    for name in ("libgcc_s.so.1", "libstdc++.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1"):
-        loaded |= set(re.findall(rf"{re.escape(name)} .* => (\S+)", cache)[:1])
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w", dereference=True) as archive:
-        for name, file in programs.items():
-            archive.add(file, f"bin/{name}")
-        archive.add(python, f"opt/python/bin/python{short}")
-        for name in ("python", "python3"):
-            link = tarfile.TarInfo(f"opt/python/bin/{name}")
-            link.type, link.linkname = tarfile.SYMTYPE, f"python{short}"
-            archive.addfile(link)
-        for file in modules:
-            archive.add(file, f"opt/python/lib/python{short}/{file.relative_to(library)}")
-        for file in sorted(loaded):
-            archive.add(file, file.lstrip("/"))
-        for folder in ("tmp", "usr/bin", "etc", "dev", "proc", "sys"):
-            entry = tarfile.TarInfo(folder)
-            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
-            archive.addfile(entry)
-    return packed.getvalue()
