@@ -139,8 +139,8 @@ WRONG = [
     (
         {"image": {"repository": "r.io/a", "gpu": True}},
         (
-            "image: cannot have `repository` and `base` or `gpu`: those are for an environment that "
-            "Azure ML builds from a conda file, got {'repository': 'r.io/a', 'gpu': True}."
+            "image: cannot have `repository` and `base` or `gpu`: those are for an environment "
+            "that Azure ML builds from a conda file, got {'repository': 'r.io/a', 'gpu': True}."
         ),
     ),
     ({"compute": 3}, "compute: must be text, got 3."),

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 import os
+import re
 import shutil
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import mlflow
 import pytest
+from click.testing import CliRunner
+from mlflow.cli import cli
 
 from mlflow_azureml_backend.emulator import lifecycle
+from mlflow_azureml_backend.emulator.runtimes import EnvironmentSpec
+from mlflow_azureml_backend.emulator.runtimes.docker_images import Images
 from mlflow_azureml_backend.emulator.runtimes.uv import Uv
+from mlflow_azureml_backend.tracking import handle_of_run
+from mlflow_azureml_backend.workspace import connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.image_registry import Registry
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -71,20 +82,54 @@ def image(base_image: str, docker_host: str, tmp_path_factory: pytest.TempPathFa
     return TAG
 
 
-def test_a_project_in_an_image_without_the_plugin_logs_to_its_run(
-    emulator_folder: Path,
-    image: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    project = tmp_path / "project"
-    project.mkdir()
-    (project / "MLproject").write_text(MLPROJECT)
-    (project / "train.py").write_text(TRAIN)
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give a project, and a store for its runs."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "MLproject").write_text(MLPROJECT)
+    (folder / "train.py").write_text(TRAIN)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    yield folder
+    mlflow.set_tracking_uri(None)
+
+
+@pytest.fixture
+def signed_in_to_registry(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Registry:
+    """Give the registry to which `docker login` has signed the user in."""
+    pair = base64.b64encode(":".join(registry.docker_auth.values()).encode()).decode()
+    config = {"auths": {registry.address: {"auth": pair}}}
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker" / "config.json").write_text(json.dumps(config))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
+    registry.asked()
+    return registry
+
+
+def image_of_job(run_id: str) -> str:
+    """Give the image of the environment that the run's job has in its workspace."""
+    handle = handle_of_run(run_id)
+    connection = connect(handle.workspace)._connection
+    job = connection.arm(
+        "GET", f"/jobs/{handle.job_name}", api_version="2024-04-01", doing="reading the job"
+    )
+    environment = job["properties"]["environmentId"].rpartition("/workspaces/")[2].partition("/")[2]
+    found = connection.arm(
+        "GET", f"/{environment}", api_version="2024-04-01", doing="reading the environment"
+    )
+    return str(found["properties"]["image"])
+
+
+def test_a_project_in_an_image_without_the_plugin_logs_to_its_run(
+    emulator_folder: Path,
+    image: str,
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     runs = [
         mlflow.projects.run(
             str(project),
@@ -101,4 +146,55 @@ def test_a_project_in_an_image_without_the_plugin_logs_to_its_run(
         assert run.get_status() == "FINISHED"
         assert client.get_run(run.run_id).data.metrics == {"loss": 0.25}
         assert "notes" in [file.path for file in client.list_artifacts(run.run_id)]
-    mlflow.set_tracking_uri(None)
+
+
+def test_an_image_of_this_machine_is_pushed_and_the_job_runs_from_its_digest(
+    emulator_folder: Path,
+    image: str,
+    docker_host: str,
+    project: Path,
+    signed_in_to_registry: Registry,
+) -> None:
+    repository = f"{signed_in_to_registry.address}/team/project"
+    config = {"workspace": "emulator", "image": {"repository": repository}}
+    run = mlflow_run(project, config)
+    pushed = image_of_job(run.info.run_id)
+
+    assert re.fullmatch(rf"{re.escape(repository)}@sha256:[0-9a-f]{{64}}", pushed)
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics == {"loss": 0.25}
+    assert signed_in_to_registry.pushed()
+
+    # From a Dockerfile, on the image that has the plugin now.
+    (project / "Dockerfile").write_text(f"FROM {pushed}\nENV OF_THE_DOCKERFILE=1\n")
+    config["image"]["build"] = True
+    first, second = mlflow_run(project, config), mlflow_run(project, config)
+    assert image_of_job(first.info.run_id) == image_of_job(second.info.run_id) != pushed
+    signed_in_to_registry.asked()
+    (project / "Dockerfile").write_text(f"FROM {pushed}\nENV OF_THE_DOCKERFILE=2\n")
+    third = mlflow_run(project, config)
+    assert image_of_job(third.info.run_id) != image_of_job(first.info.run_id)
+    assert [run.info.status for run in (first, second, third)] == 3 * ["FINISHED"]
+
+    # Another machine's engine has none of it: the emulator pulls by the digest.
+    import docker
+
+    client = docker.DockerClient(docker_host)
+    newest = client.images.get(image_of_job(third.info.run_id))
+    client.images.remove(newest.id, force=True)
+    again = EnvironmentSpec(name="e", version="1", image=image_of_job(third.info.run_id))
+    assert Images().image_of(client, again, io.StringIO()) == newest.id
+    client.close()
+
+
+def mlflow_run(project: Path, config: dict[str, Any]) -> Any:
+    """Run the project with MLflow's command line; gives its run."""
+    arguments = ["run", str(project), "--backend", "azureml", "-P", "alpha=0.25"]
+    arguments += ["--backend-config", json.dumps(config)]
+    before = {run.info.run_id for run in mlflow.MlflowClient().search_runs(["0"])}
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0, result.output + str(result.exception)
+    [run] = [
+        run for run in mlflow.MlflowClient().search_runs(["0"]) if run.info.run_id not in before
+    ]
+    return run
