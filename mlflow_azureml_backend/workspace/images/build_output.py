@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _LAST_LINES = 15
 _CLASSIC_STEP = re.compile(r"Step (?P<place>\d+/\d+) : (?P<step>.+)")
 _BUILDKIT_STEP = re.compile(r"#(?P<vertex>\d+) (?P<place>\[[^\]]*\d+/\d+\]) (?P<step>.+)")
-_BUILDKIT_LINE = re.compile(r"#(?P<vertex>\d+) (?:\d+\.\d+ )?(?P<text>.*)")
+_BUILDKIT_LINE = re.compile(r"#(?P<vertex>\d+) (?P<time>\d+\.\d+ )?(?P<text>.*)")
 _CLASSIC_NOISE = re.compile(r" ---> |Removing intermediate container |Successfully built ")
 _BUILDKIT_NOISE = re.compile(r"(DONE \d.*|sha256:.*|\.\.\.|\[internal\].*|transferring .*)?")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -50,7 +50,7 @@ class BuildOutput:
                 self._steps[found["vertex"]] = f"{found['place']} {found['step']}"
             elif not (found := _BUILDKIT_LINE.fullmatch(line)):
                 continue  # it says the failure again, and differently in each version
-            elif found["text"].startswith("ERROR"):
+            elif found["time"] is None and found["text"].startswith("ERROR"):
                 self._current = found["vertex"]
                 continue
             elif _BUILDKIT_NOISE.fullmatch(found["text"]):
