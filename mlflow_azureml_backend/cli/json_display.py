@@ -22,6 +22,8 @@ class JsonDisplay:
     """
 
     detailed = False
+    live = False
+    raw = False
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet

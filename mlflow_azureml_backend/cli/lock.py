@@ -48,6 +48,7 @@ def _lock(root: Path, raw: dict[str, Any], *, check: bool) -> None:
         config,
         versions=client_versions(),
         releases=packaged_releases(),
+        root=root,
     ).spec
     wanted = config.lock or LockConfig()
     if check:

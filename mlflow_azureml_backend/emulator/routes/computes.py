@@ -201,7 +201,7 @@ def _rendered(call: Call, key: WorkspaceKey, document: Document) -> dict[str, An
     cluster["allocationStateTransitionTime"] = timestamp(document.modified)
     busy = call.emulation.jobs.busy_nodes(key, document.name)
     cluster["currentNodeCount"] = cluster["targetNodeCount"] = busy
-    cluster["nodeStateCounts"] = {**_CLUSTER["nodeStateCounts"], "runningNodeCount": busy}
+    cluster["nodeStateCounts"] = {**cluster["nodeStateCounts"], "runningNodeCount": busy}
     answer = resource(key, f"computes/{document.name}", {}, {})
     # Computes have a location and tags, and no systemData.
     del answer["properties"], answer["systemData"]
