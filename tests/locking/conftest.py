@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.server
+import os
 import threading
 import zipfile
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,7 +20,6 @@ from tests.emulator.runtimes.conftest import channel, make_channel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 __all__ = ["channel", "make_channel"]  # fixtures
 
@@ -85,7 +86,15 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Index]:
     settings.write_text(f"[global]\nindex-url = {url}\n")
     for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "UV_DEFAULT_INDEX"):
         monkeypatch.delenv(name, raising=False)
+    # Whoever runs the tests may have conda; these are of the solver that everybody has.
+    for name in ("CONDA_EXE", "MAMBA_EXE"):
+        monkeypatch.delenv(name, raising=False)
+    places = os.environ["PATH"].split(os.pathsep)
+    solvers = ("conda", "mamba", "micromamba")
+    kept = [place for place in places if not any(Path(place, name).exists() for name in solvers)]
+    monkeypatch.setenv("PATH", os.pathsep.join(kept))
     monkeypatch.setenv("PIP_CONFIG_FILE", str(settings))
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
     monkeypatch.setenv("RATTLER_CACHE_DIR", str(tmp_path / "rattler-cache"))
     yield Index(folder, url)
