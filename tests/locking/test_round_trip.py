@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["client", "empty_store", "mlflow_run"]  # fixtures
 
-pytestmark = pytest.mark.slow
+# An emulator, three solves and two environments, on a machine that may do other things as well.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "lock.md"
 SHOW = """
