@@ -4,12 +4,11 @@ The same verbs as on the command line. Every verb takes an MLflow run id of the 
 store, the name of an Azure ML job, or `latest`.
 """
 
+from mlflow_azureml_backend.runs.description import Download, RunDescription
 from mlflow_azureml_backend.runs.listing import ListedRun, list_runs
 from mlflow_azureml_backend.runs.reference import FoundRun, find_run
 from mlflow_azureml_backend.runs.state import RunState
 from mlflow_azureml_backend.runs.verbs import (
-    Download,
-    RunDescription,
     cancel,
     download,
     logs,

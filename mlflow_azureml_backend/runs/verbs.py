@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.follow import LogSelection, SilentDisplay, display_for
+from mlflow_azureml_backend.runs.description import Download, RunDescription
 from mlflow_azureml_backend.runs.reference import FoundRun, find_run
-from mlflow_azureml_backend.runs.state import RunState, as_text, seconds_between, state_of
+from mlflow_azureml_backend.runs.state import RunState, state_of
 from mlflow_azureml_backend.runs.waiting import wait_for_all
 from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun, attach
 
@@ -17,92 +17,9 @@ if TYPE_CHECKING:
 
     from mlflow_azureml_backend.follow import Display
     from mlflow_azureml_backend.job import WorkspaceRef
-    from mlflow_azureml_backend.workspace.download import DownloadedFile
     from mlflow_azureml_backend.workspace.job_download import DownloadProgress
-    from mlflow_azureml_backend.workspace.job_facts import JobFacts
 
 _EVERYTHING = LogSelection()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunDescription:
-    """A run at a glance.
-
-    Args:
-        run_id: The MLflow run in the user's store, or the job's name where it is only in the
-            workspace.
-        workspace: Where the job is.
-        facts: What the workspace knows of the job.
-    """
-
-    run_id: str
-    workspace: WorkspaceRef
-    facts: JobFacts
-
-    def as_json(self) -> dict[str, Any]:
-        """Give what `--json` prints."""
-        facts, summary = self.facts, self.facts.summary
-        return {
-            "run_id": self.run_id,
-            "job_name": facts.job_name,
-            "status": facts.status.value,
-            "mlflow_status": facts.status.to_run_status(),
-            "error": facts.error,
-            "name": facts.display_name,
-            "experiment": facts.experiment_name,
-            "workspace": self.workspace.arm_id,
-            "compute": facts.compute,
-            "command": facts.command,
-            "created": as_text(facts.created),
-            "started": as_text(facts.started),
-            "ended": as_text(facts.ended),
-            "seconds": seconds_between(facts.started, facts.ended),
-            "studio_url": facts.studio_url,
-            "tags": dict(facts.tags),
-            "params": dict(summary.params),
-            "metrics": dict(summary.metrics),
-            "artifacts": [{"path": file.path, "size": file.size} for file in summary.artifacts],
-            "outputs": dict(summary.outputs),
-        }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Download:
-    """What a download brought.
-
-    Args:
-        dest: The folder.
-        files: What became of each file.
-    """
-
-    run_id: str
-    job_name: str
-    dest: Path
-    files: tuple[DownloadedFile, ...]
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every file is there."""
-        return not any(file.error for file in self.files)
-
-    def as_json(self) -> dict[str, Any]:
-        """Give what `--json` prints."""
-        return {
-            "run_id": self.run_id,
-            "job_name": self.job_name,
-            "dest": str(self.dest),
-            "complete": self.is_complete,
-            "files": [
-                {
-                    "path": file.path,
-                    "size": file.size,
-                    "state": file.state.value,
-                    "read": file.read,
-                    "error": file.error,
-                }
-                for file in self.files
-            ],
-        }
 
 
 def open_run(

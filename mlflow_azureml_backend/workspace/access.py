@@ -23,10 +23,10 @@ if TYPE_CHECKING:
         WorkspaceRef,
     )
     from mlflow_azureml_backend.workspace.connection import Connection
-    from mlflow_azureml_backend.workspace.download import DownloadedFile
     from mlflow_azureml_backend.workspace.job_download import DownloadProgress
     from mlflow_azureml_backend.workspace.job_facts import JobFacts
     from mlflow_azureml_backend.workspace.job_list import ListedJob
+    from mlflow_azureml_backend.workspace.local_file import DownloadedFile
 
 
 def connect(ref: WorkspaceRef) -> Workspace:

@@ -8,9 +8,6 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from enum import Enum
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from mlflow_azureml_backend.errors import (
@@ -20,48 +17,26 @@ from mlflow_azureml_backend.errors import (
     WorkspaceError,
 )
 from mlflow_azureml_backend.workspace.failures import service_errors
+from mlflow_azureml_backend.workspace.local_file import (
+    CHUNK,
+    DownloadedFile,
+    FileState,
+    is_same,
+    target_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
+    from pathlib import Path
 
     from mlflow_azureml_backend.workspace.run_files import RunFile
 
 _FILES_AT_ONCE = 8
 _CHUNKS_AT_ONCE = 8
 _CHUNKS_AHEAD = 4
-_CHUNK = 4 << 20
 _TRIES = 5
 _LONGEST_PAUSE = 8.0
-_RESERVED_ON_WINDOWS = '<>:"|?*\\'
-
-
-class FileState(str, Enum):
-    """What became of one file."""
-
-    DOWNLOADED = "downloaded"
-    RESUMED = "resumed"
-    PRESENT = "present"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DownloadedFile:
-    """Tell what became of one file.
-
-    Args:
-        path: POSIX path below the run.
-        size: Bytes.
-        state: Whether it was read, read on, there already, or not gotten.
-        read: Bytes that were read from storage.
-        error: Why it failed, or None.
-    """
-
-    path: str
-    size: int
-    state: FileState
-    read: int = 0
-    error: str | None = None
 
 
 class _ChangedError(Exception):
@@ -170,7 +145,7 @@ class _Transfer:
         """Complete a partial file; give the MD5 of all of it."""
         digest = hashlib.md5(usedforsecurity=False)
         with part.open("r+b" if resumed else "w+b") as stream:
-            while piece := stream.read(_CHUNK):
+            while piece := stream.read(CHUNK):
                 digest.update(piece)
                 self._progress(len(piece))
             for chunk in self._following(stream):
@@ -182,7 +157,7 @@ class _Transfer:
 
     def _following(self, stream: BinaryIO) -> Iterator[bytes]:
         """Give what is missing, in order, with some chunks read ahead."""
-        offsets = iter(range(stream.tell(), self._file.size, _CHUNK))
+        offsets = iter(range(stream.tell(), self._file.size, CHUNK))
         ahead: deque[Future[bytes]] = deque()
         try:
             while True:
@@ -196,7 +171,7 @@ class _Transfer:
                 future.cancel()
 
     def _chunk(self, offset: int) -> bytes:
-        size = min(_CHUNK, self._file.size - offset)
+        size = min(CHUNK, self._file.size - offset)
         for attempt in range(_TRIES):
             if self._stopped.is_set():
                 raise UnavailableError("The download was interrupted.")
@@ -248,42 +223,6 @@ class _Transfer:
         with self._blob_lock:
             if self._blob is used:
                 self._blob = None
-
-
-def target_of(path: str, dest: Path) -> Path:
-    """Say where a file goes.
-
-    Args:
-        path: POSIX path below the run.
-        dest: The folder of the download.
-
-    Raises:
-        WorkspaceError: The path leads out of the folder, or cannot be a file's name here.
-    """
-    parts = PurePosixPath(path).parts
-    refused = not parts or path.startswith("/") or ".." in parts or "\0" in path
-    if os.name == "nt":
-        refused = refused or any(set(part) & set(_RESERVED_ON_WINDOWS) for part in parts)
-    target = dest.joinpath(*parts)
-    # A symbolic link that somebody put into the folder must not lead out of it either.
-    if refused or not target.parent.resolve().is_relative_to(dest.resolve()):
-        raise WorkspaceError(f"{path!r} is not written: it leads out of {dest}.")
-    return target
-
-
-def is_same(target: Path, file: RunFile) -> bool:
-    """Tell whether a file is here already: by its digest, or else by its size and time."""
-    if not target.is_file() or target.stat().st_size != file.size:
-        return False
-    if file.md5 is None:
-        return (
-            file.modified is not None and int(target.stat().st_mtime) == file.modified.timestamp()
-        )
-    digest = hashlib.md5(usedforsecurity=False)
-    with target.open("rb") as stream:
-        while piece := stream.read(_CHUNK):
-            digest.update(piece)
-    return digest.digest() == file.md5
 
 
 def _short(version: str) -> str:

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Protocol
 
 from mlflow_azureml_backend.errors import NotFoundError
-from mlflow_azureml_backend.workspace.download import DownloadedFile, download_files
+from mlflow_azureml_backend.workspace.download import download_files
 from mlflow_azureml_backend.workspace.run_files import OUTPUTS_FOLDER, RunFile, run_files
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlflow_azureml_backend.workspace.connection import Connection
+    from mlflow_azureml_backend.workspace.local_file import DownloadedFile
 
 _NAMED_IN_MESSAGE = 8
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.errors import NotFoundError, WorkspaceError
 from mlflow_azureml_backend.workspace.failures import service_errors
+from mlflow_azureml_backend.workspace.output_uris import output_uris
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,10 +23,7 @@ _API = "2024-04-01"
 _LOOKS = 16
 _BACKOFF = 1
 OUTPUTS_FOLDER = "named-outputs"
-_ARTIFACTS = "default"
 _DATASTORE_URI = re.compile(r"azureml://(?:.+/)?datastores/(?P<name>[^/]+)/paths/(?P<path>.*)")
-# What run history calls models -> the service that knows where they lie.
-_MODEL_TYPES = frozenset({"CustomModel", "MLFlowModel", "TritonModel"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,41 +89,7 @@ class RunFiles:
 
     def output_uris(self) -> dict[str, str]:
         """Give the URI of each named output of an ended job, by its name."""
-        base = f"{self._connection.api}/history/v1.0{self._connection.ref.arm_id}"
-        details = self._connection.json(
-            "GET",
-            f"{base}/runs/{self._job_name}/details",
-            doing=f"reading the outputs of job '{self._job_name}'",
-        )
-        named = {
-            name: asset
-            for name, asset in (details.get("outputs") or {}).items()
-            if name != _ARTIFACTS and asset.get("assetId")
-        }
-        models = {a["assetId"] for a in named.values() if a.get("type") in _MODEL_TYPES}
-        data = {a["assetId"] for a in named.values()} - models
-        places = {
-            **self._places("data/v1.0", "dataversion", data, "uri"),
-            **self._places("modelregistry/v1.0", "models", models, "path"),
-        }
-        return {
-            name: places[asset["assetId"]]
-            for name, asset in sorted(named.items())
-            if asset["assetId"] in places
-        }
-
-    def _places(self, service: str, kind: str, asset_ids: set[str], field: str) -> dict[str, str]:
-        if not asset_ids:
-            return {}
-        arm_id = self._connection.ref.arm_id
-        answer = self._connection.json(
-            "POST",
-            f"{self._connection.api}/{service}{arm_id}/{kind}/batchGetResolvedUris",
-            body={"values": sorted(asset_ids)},
-            doing=f"looking for the outputs of job '{self._job_name}'",
-        )
-        values = answer.get("values") or {}
-        return {key: str(place[field]) for key, place in values.items() if place.get(field)}
+        return output_uris(self._connection, self._job_name)
 
     def _links(self) -> Iterator[tuple[str, str]]:
         """Give path and signed URL of every artifact."""
@@ -139,10 +103,13 @@ class RunFiles:
                 return  # a job that never ran has no folder of artifacts
             for item in page.get("value") or []:
                 yield str(item["path"]), str(item["contentUri"])
-            token = page.get("continuationToken")
-            if not token:
+            token, following = page.get("continuationToken"), page.get("nextLink")
+            if token:
+                query = {"continuationToken": token}
+            elif following:
+                url, query = str(following), {}
+            else:
                 return
-            query = {"continuationToken": token}
 
     @property
     def _artifacts_url(self) -> str:

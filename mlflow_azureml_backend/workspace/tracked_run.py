@@ -66,19 +66,11 @@ class TrackedRun:
 
     def artifacts(self) -> list[dict[str, Any]]:
         """List the run's files: `path` and `size` in bytes, sorted by path."""
-        url = self._artifacts_url()
-        files: list[dict[str, Any]] = []
-        query: dict[str, Any] = {}
-        while True:
-            page = self._connection.json("GET", url, query=query, doing="listing artifacts")
-            files += page.get("value") or []
-            token = page.get("continuationToken")
-            if not token:
-                return sorted(
-                    ({"path": file["path"], "size": file.get("size")} for file in files),
-                    key=lambda file: str(file["path"]),
-                )
-            query = {"continuationToken": token}
+        from mlflow_azureml_backend.workspace.run_files import run_files
+
+        # The service's list of artifacts knows no sizes: storage does.
+        with run_files(self._connection, self._run_id) as files:
+            return [{"path": file.path, "size": file.size} for file in files.artifacts()]
 
     def download(self, path: str, target: Path) -> None:
         """Write one artifact to a file, creating its folders.

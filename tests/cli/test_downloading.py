@@ -11,13 +11,9 @@ import pytest
 
 import mlflow_azureml_backend
 from mlflow_azureml_backend.errors import NotFoundError, WorkspaceError
-from mlflow_azureml_backend.workspace.download import (
-    FileState,
-    download_files,
-    is_same,
-    target_of,
-)
+from mlflow_azureml_backend.workspace.download import download_files
 from mlflow_azureml_backend.workspace.job_download import choose
+from mlflow_azureml_backend.workspace.local_file import FileState, is_same, target_of
 from mlflow_azureml_backend.workspace.run_files import RunFile
 from tests.cli.conftest import LARGE, read_json
 
@@ -58,6 +54,7 @@ def test_artifacts_and_outputs_come_whole_and_are_not_read_again(cli, in_world, 
     assert (folder / "outputs/note.txt").read_text() == "a note\n"
 
 
+@pytest.mark.slow
 def test_a_download_that_broke_off_goes_on_through_trouble(cli, faults, tmp_path):
     chosen = ("download", "trained", "--path", "outputs/deep/large.bin", "--json")
     [whole] = read_json(cli(*chosen, "--dest", "a"))["files"]
@@ -108,6 +105,15 @@ def test_a_path_that_fits_nothing_is_told_with_what_there_is(cli, tmp_path):
     assert result.exit_code == 1
     assert "no file 'outputs/nothing'. It has: " in result.stderr
     assert not (tmp_path / "trained").exists()
+
+
+def test_the_artifacts_of_a_run_have_their_sizes(in_world):
+    """Mirroring copies small files only, and the service's own list has no sizes."""
+    from mlflow_azureml_backend.workspace import connect
+
+    listed = connect(in_world.workspace).tracked_run("trained").artifacts()
+    assert {"path": "outputs/deep/large.bin", "size": LARGE} in listed
+    assert [file["path"] for file in listed] == sorted(file["path"] for file in listed)
 
 
 class Blob:

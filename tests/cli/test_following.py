@@ -91,6 +91,7 @@ def test_a_job_that_runs_on_is_told_of_at_the_timeout_and_cancelled_on_request(c
     assert cli("cancel", "endless").stdout == "Canceled\n", "it has ended already"
 
 
+@pytest.mark.slow
 def test_a_mistyped_run_cancels_nothing(cli, in_world):
     in_world.submit("kept", "sleep 600")
     in_world.advance("kept", "Running")
@@ -111,6 +112,7 @@ def test_an_error_is_one_line_and_json_on_request(cli):
     assert json.loads(told.stderr)["error"]["type"] == "NotFoundError"
 
 
+@pytest.mark.slow
 def test_a_service_that_does_not_answer_is_lost_contact(cli, faults):
     faults(route="GET */details", status=503)
 
