@@ -88,6 +88,7 @@ def test_every_documented_run_completes(command, client, workspace_config, monke
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_documented_python_and_the_verbs_for_its_run_work(
     client, workspace_config, monkeypatch, capsys, tmp_path
 ):
