@@ -43,16 +43,18 @@ class Engine:
 
 @pytest.fixture(scope="session")
 def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """Give a Docker Engine: the one that answers, or a private one."""
+    """Give a Docker Engine: a private one where this user may start it, or the one that answers."""
     docker = pytest.importorskip("docker")
-    try:
-        docker.from_env().close()
-    except docker.errors.DockerException:
-        authority = CertificateAuthority(tmp_path_factory.mktemp("authority"))
-        with private_engine(authority) as engine:
-            yield engine
-    else:
+    if _program() is None or os.geteuid() != 0:
+        try:
+            docker.from_env().close()
+        except docker.errors.DockerException:
+            pytest.skip("No Docker Engine answers, and there is none that this user may start.")
         yield Engine(os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock"))
+        return
+    authority = CertificateAuthority(tmp_path_factory.mktemp("authority"))
+    with private_engine(authority) as engine:
+        yield engine
 
 
 @pytest.fixture(scope="session")
@@ -69,13 +71,10 @@ def private_engine(authority: CertificateAuthority, data: Path | None = None) ->
         authority: whose certificates it trusts, beside this machine's.
         data: where it keeps images; default: beside its socket.
     """
-    program = shutil.which("dockerd", path=f"{os.environ.get('PATH')}:/usr/sbin:/usr/local/sbin")
-    if program is None or os.geteuid() != 0:
-        pytest.skip("No Docker Engine answers, and there is no dockerd that this user may start.")
     folder = Path(tempfile.mkdtemp(prefix="dockerd-"))  # short: it is in the name of a socket
     host = f"unix://{folder}/docker.sock"
     command = [
-        program,
+        str(_program()),
         *("--host", host),
         *("--data-root", str(data or folder / "data")),
         *("--exec-root", str(folder / "exec")),
@@ -103,6 +102,10 @@ def private_engine(authority: CertificateAuthority, data: Path | None = None) ->
             subprocess.run(["umount", left], check=False, capture_output=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _program() -> str | None:
+    return shutil.which("dockerd", path=f"{os.environ.get('PATH')}:/usr/sbin:/usr/local/sbin")
 
 
 def _await(host: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 import os
@@ -101,10 +100,7 @@ def signed_in_to_registry(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Registry:
     """Give the registry to which `docker login` has signed the user in."""
-    pair = base64.b64encode(":".join(registry.docker_auth.values()).encode()).decode()
-    config = {"auths": {registry.address: {"auth": pair}}}
-    (tmp_path / "docker").mkdir()
-    (tmp_path / "docker" / "config.json").write_text(json.dumps(config))
+    registry.sign_in(tmp_path / "docker")
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
     registry.asked()
     return registry
