@@ -104,15 +104,18 @@ def log_in(
         login = _given(client, repository, docker_auth)
         if login is not None:
             return login
-    login = Login(registry=registry)
-    try:
-        _check(client, repository, login)
-    except RegistryRefusedError:
-        # Also where the store's login has ended: those of `az acr login` last three hours.
-        if not registry.endswith(_AZURE_REGISTRIES) or connection.ref.is_emulated:
-            raise
-    else:
-        return login
+    # The emulator's own identity opens nothing in Azure.
+    azure = registry.endswith(_AZURE_REGISTRIES) and not connection.ref.is_emulated
+    # One that lets everybody read would be content with nobody, until something is pushed.
+    if not azure or _is_stored(registry):
+        try:
+            _check(client, repository, Login(registry=registry))
+        except RegistryRefusedError:
+            # Those of `az acr login` end after three hours.
+            if not azure:
+                raise
+        else:
+            return Login(registry=registry)
     login = azure_login(connection, registry)
     _sign_in(client, registry, login.auth_config() or {}, repository)
     return login
@@ -161,6 +164,13 @@ def _given(
     given = {key: str(arguments[key]) for key in _LOGIN if arguments.get(key) is not None}
     _sign_in(client, named, given, f"images of {named}" if for_another else repository)
     return None if for_another else Login(registry=registry, arguments=given)
+
+
+def _is_stored(registry: str) -> bool:
+    from docker.auth import load_config
+
+    with engine_errors("looking for the login of", registry):
+        return load_config().resolve_authconfig(registry) is not None
 
 
 def _sign_in(

@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_FINISHED = ("Pushed", "Layer already exists")
+
+
 class Progress(Protocol):
     """Where a build and a push tell how far they are."""
 
@@ -50,6 +53,7 @@ class _Bars(_Lines):
         super().__init__(console)
         self._bars = bars
         self._tasks: dict[str, Any] = {}
+        self._sizes: dict[str, int] = {}
 
     def layer(self, name: str, status: str, done: int | None, total: int | None) -> None:
         if name not in self._tasks:
@@ -57,9 +61,11 @@ class _Bars(_Lines):
         task = self._tasks[name]
         self._bars.update(task, status=status)
         if done is not None and total:
+            self._sizes[name] = total
             self._bars.update(task, completed=min(done, total), total=total)
-        elif done is None and total is None and status in ("Pushed", "Layer already exists"):
-            self._bars.update(task, completed=1, total=1)
+        elif status in _FINISHED:
+            size = self._sizes.get(name, 0)
+            self._bars.update(task, completed=size, total=size)
 
 
 @contextmanager

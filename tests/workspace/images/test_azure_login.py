@@ -7,6 +7,7 @@ import json
 import ssl
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -14,14 +15,15 @@ from urllib.parse import parse_qs
 import pytest
 
 from mlflow_azureml_backend.errors import ImageError
-from mlflow_azureml_backend.job import WorkspaceRef
+from mlflow_azureml_backend.job import EMULATOR, WorkspaceRef
 from mlflow_azureml_backend.workspace.connection import Connection
-from mlflow_azureml_backend.workspace.images.credentials import Login, azure_login
+from mlflow_azureml_backend.workspace.images.credentials import Login, azure_login, log_in
 from tests.certificate_authority import CertificateAuthority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+docker = pytest.importorskip("docker")
 
 REF = WorkspaceRef(subscription_id="s", resource_group="r", workspace_name="w")
 HOST = "team.azurecr.io"
@@ -104,6 +106,47 @@ def test_the_users_token_is_changed_for_the_registrys(azure_registry):
     assert authorization is None
 
 
+class Client:
+    """An engine that knows no login, and remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.api = self
+        self.logins: list[dict[str, Any]] = []
+
+    def login(self, **arguments: Any) -> None:
+        self.logins.append(arguments)
+
+    def inspect_distribution(self, *_arguments: Any, **_options: Any) -> None:
+        raise docker.errors.APIError("no", explanation="unauthorized: authentication required")
+
+
+@pytest.mark.parametrize(
+    ("host", "ref", "exchanged"),
+    [
+        (HOST, REF, True),
+        (HOST, EMULATOR, False),
+        (f"{HOST}.example.com", REF, False),
+        ("azurecr.io", REF, False),
+        ("team.azurecr.io:5000", REF, False),
+    ],
+)
+def test_the_users_token_is_sent_to_registries_of_azure_alone(
+    host, ref, exchanged, azure_registry, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    client, connection = Client(), azure_registry.connection()
+    connection.ref = ref
+    if exchanged:
+        login = log_in(client, f"{host}/project", docker_auth=None, connection=connection)
+        assert login.auth_config()["password"] == "a registry's token"
+        [told] = client.logins
+        assert told["registry"] == host
+        return
+    with pytest.raises(ImageError, match="does not accept who asks"):
+        log_in(client, f"{host}/project", docker_auth=None, connection=connection)
+    assert azure_registry.asked == client.logins == []
+
+
 def test_a_registry_that_refuses_the_user_is_explained_without_the_token(azure_registry):
     azure_registry.status = 401
     with pytest.raises(ImageError) as caught:
@@ -122,8 +165,6 @@ def test_the_docker_program_gets_a_login_in_a_configuration_that_goes_again(tmp_
     login = Login(registry="r.io", arguments={"username": "u", "password": "p"})
 
     with login.as_variables() as variables:
-        from pathlib import Path
-
         folder = Path(variables["DOCKER_CONFIG"])
         config = json.loads((folder / "config.json").read_text())
         assert (folder / "cli-plugins").is_dir()

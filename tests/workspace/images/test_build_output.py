@@ -12,6 +12,7 @@ from mlflow_azureml_backend.workspace.images.failures import (
     registry_error,
     registry_of,
 )
+from mlflow_azureml_backend.workspace.images.progress import shown_progress
 from mlflow_azureml_backend.workspace.images.registry import repository_of
 
 
@@ -100,6 +101,35 @@ def test_a_login_that_is_refused_can_be_told_from_a_push_that_is():
 )
 def test_an_images_name_is_read_as_docker_reads_it(name, registry, repository):
     assert (registry_of(name), repository_of(name)) == (registry, repository)
+
+
+def tell(progress):
+    progress.line("[1/2] RUN true")
+    for done in (1, 2):
+        progress.layer("0a1b2c", "Pushing", done, 2)
+    progress.layer("0a1b2c", "Pushed", None, None)
+
+
+def test_progress_is_bars_on_a_terminal_lines_elsewhere_and_nothing_without_streaming(
+    capsys, monkeypatch
+):
+    with shown_progress(shown=False) as progress:
+        tell(progress)
+    assert capsys.readouterr() == ("", "")
+
+    with shown_progress(shown=True) as progress:
+        tell(progress)
+    lines = ["[1/2] RUN true", "0a1b2c: Pushing", "0a1b2c: Pushed"]
+    assert capsys.readouterr() == ("", "".join(f"    {line}\n" for line in lines))
+
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    with shown_progress(shown=True) as progress:
+        tell(progress)
+    out, told = capsys.readouterr()
+    assert out == ""
+    assert "[1/2] RUN true" in told
+    assert "2/2 bytes" in told
+    assert "Pushed" in told
 
 
 def test_without_an_engine_an_image_is_taken_for_a_registrys_and_nothing_is_built(
