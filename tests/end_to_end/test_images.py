@@ -77,8 +77,10 @@ def test_ctrl_c_ends_the_build_on_the_engine_and_leaves_no_run(
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     ) as process:
         assert process.stderr is not None
-        lines = iter(process.stderr.readline, "")
-        assert any(re.search(r"(^|[\d ])waiting$", line) for line in lines)
+        told = [""]
+        while not re.search(r"[\d ]waiting$", told[-1]):
+            told.append(process.stderr.readline())
+            assert told[-1], told
         ended = engine.events(decode=True, filters={"event": "die", "type": "container"})
         process.send_signal(signal.SIGINT)
         event = next(ended)
