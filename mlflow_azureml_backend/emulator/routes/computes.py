@@ -31,6 +31,7 @@ DEFAULT_COMPUTE: Final = "cpu-cluster"
 _KIND: Final = "compute"
 _OPERATION: Final = "operation"
 _NODE_STATES: Final = ("preparing", "running", "idle", "unusable", "leaving", "preempted")
+_NO_NODES: Final = {f"{state}NodeCount": 0 for state in _NODE_STATES}
 _CLUSTER: Final = {
     "vmSize": "STANDARD_DS3_V2",
     "vmPriority": "Dedicated",
@@ -42,7 +43,7 @@ _CLUSTER: Final = {
     "subnet": None,
     "currentNodeCount": 0,
     "targetNodeCount": 0,
-    "nodeStateCounts": {f"{state}NodeCount": 0 for state in _NODE_STATES},
+    "nodeStateCounts": _NO_NODES,
     "allocationState": "Steady",
     "allocationStateTransitionTime": None,
     "errors": None,
@@ -201,7 +202,7 @@ def _rendered(call: Call, key: WorkspaceKey, document: Document) -> dict[str, An
     cluster["allocationStateTransitionTime"] = timestamp(document.modified)
     busy = call.emulation.jobs.busy_nodes(key, document.name)
     cluster["currentNodeCount"] = cluster["targetNodeCount"] = busy
-    cluster["nodeStateCounts"] = {**cluster["nodeStateCounts"], "runningNodeCount": busy}
+    cluster["nodeStateCounts"] = {**_NO_NODES, "runningNodeCount": busy}
     answer = resource(key, f"computes/{document.name}", {}, {})
     # Computes have a location and tags, and no systemData.
     del answer["properties"], answer["systemData"]
