@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, TypeVar
@@ -33,32 +34,32 @@ def begin(call: Callable[[], T]) -> Future[T]:
         else:
             future.set_result(result)
 
-    threading.Thread(target=work, name="follow", daemon=True).start()
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(work,), name="follow", daemon=True).start()
     return future
 
 
-def first_of(futures: Collection[Future[T]], seconds: float | None) -> set[Future[T]]:
+def first_of(futures: Collection[Future[T]], seconds: float) -> set[Future[T]]:
     """Wait until one of them is done, and give those that are; none when time is up.
 
     Args:
         futures: What to wait for.
-        seconds: How long, or None for any time.
+        seconds: How long.
     """
-    left = float("inf") if seconds is None else seconds
     while futures:
-        done, _ = wait(futures, max(0.0, min(left, _SLICE)), FIRST_COMPLETED)
-        left -= _SLICE
-        if done or left <= 0:
+        done, _ = wait(futures, max(0.0, min(seconds, _SLICE)), FIRST_COMPLETED)
+        seconds -= _SLICE
+        if done or seconds <= 0:
             return done
     return set()
 
 
-def result_of(call: Callable[[], T], seconds: float | None = None) -> T:
+def result_of(call: Callable[[], T], seconds: float) -> T:
     """Make a call and wait for its result.
 
     Args:
         call: What to do.
-        seconds: How long to wait, or None for any time.
+        seconds: How long to wait.
 
     Raises:
         TimeoutError: There was no result in time.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 LOST_AFTER = 600.0
 """Seconds of nothing but failures after which contact counts as lost."""
 _TOLD_AFTER = 5.0
-_FIRST_PAUSE = 0.5
+_FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 15.0
 _ASLEEP = 60.0
 

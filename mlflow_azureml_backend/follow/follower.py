@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlflow_azureml_backend.errors import FollowError, NotFoundError, WorkspaceError
 from mlflow_azureml_backend.follow.calls import begin, first_of, result_of
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.follow.service import JobService
     from mlflow_azureml_backend.job import JobDetails, JobStatus, RunOutcome, RunSummary
 
+T = TypeVar("T")
 _EVERYTHING = LogSelection()
 _TICK = 1.0
 # How long a look waits for answers: what hangs is waited for beside the rest.
@@ -53,7 +53,8 @@ class Follower:
         queue_timeout: Seconds after which a job that has not started is cancelled, or None.
         link: Link to the job's page, for the display.
         lost_after: Seconds of nothing but failures after which contact counts as lost.
-        pause: Waits so many seconds; the hook for tests that must not sleep.
+        pause: Waits so many seconds, or none; what it raises ends the following where it can go
+            on later. Called at least once a second, also while a request hangs.
         clock: Tells the seconds that pass, for those tests as well.
     """
 
@@ -253,6 +254,7 @@ class Follower:
             if self._running:
                 if left <= 0 or first_of(self._running, min(left, _TICK)):
                     return
+                self._pause(0)
             else:
                 self._pause(max(_SHORTEST_WAIT, min(left, _TICK)))
                 if left <= _TICK:
@@ -266,11 +268,9 @@ class Follower:
         self._logs.see(last.log_files)
         self._drain()
         self._logs.finish()
-        while self._update is not None:
-            first_of([self._update], None)
-            self._take_update()
-        with contextlib.suppress(WorkspaceError):
-            result_of(lambda: on_look(last))
+        self._wait_for_update()
+        self._update = begin(lambda: on_look(last))
+        self._wait_for_update()
         error = last.error or details.error
         return outcome_of(
             last,
@@ -282,13 +282,27 @@ class Follower:
             summary=self._summary(),
         )
 
+    def _wait_for_update(self) -> None:
+        while self._update is not None:
+            if not first_of([self._update], _TICK):
+                self._pause(0)
+            self._take_update()
+
+    def _result_of(self, call: Callable[[], T]) -> T:
+        """Make a call and wait for its result; who pauses us can end that as well."""
+        future = begin(call)
+        while not first_of([future], _TICK):
+            self._tell_progress()
+            self._pause(0)
+        return future.result()
+
     def _details_now(self) -> JobDetails:
         return self._service.details(self._job_name, brief=True)
 
     def _look_once_more(self, patience: float | None = None) -> JobDetails:
         while True:
             try:
-                details = result_of(self._details_now)
+                details = self._result_of(self._details_now)
             except WorkspaceError as error:
                 self._failed(error)
                 if patience is not None and self._contact.lost_for > patience:
@@ -306,7 +320,8 @@ class Follower:
         while not self._logs.drained:
             self._logs.start_last()
             if self._logs.reading:
-                first_of(self._logs.reading, _TICK)
+                if not first_of(self._logs.reading, _TICK):
+                    self._pause(0)
                 self._logs.take()
             else:
                 if patience is not None:
@@ -336,7 +351,7 @@ class Follower:
             return
         # A request that fails is made again at the next look: the job must not start after all.
         try:
-            result_of(lambda: self._service.cancel(self._job_name))
+            self._result_of(lambda: self._service.cancel(self._job_name))
         except WorkspaceError as error:
             self._failed(error)
             return
