@@ -64,12 +64,12 @@ def test_four_ranks_are_shown_through_refusals_hangs_and_expired_urls(
     azureml_emulator, submit, service, capsys
 ):
     submit("ranks", code=3, pause=0.05)
-    azureml_emulator.faults.add(route=LOGS, hang=3, count=2, skip=2)
-    azureml_emulator.faults.add(route=DETAILS, hang=3, count=1, skip=2)
+    azureml_emulator.faults.add(route=LOGS, hang=2, count=2, skip=2)
+    azureml_emulator.faults.add(route=DETAILS, hang=2, count=1, skip=2)
     azureml_emulator.faults.add(route=LOGS, status=503, probability=0.2, seed=5)
     azureml_emulator.faults.add(route=DETAILS, status=502, html=True, probability=0.2, seed=6)
     azureml_emulator.faults.add(route=LOGS, reset="after", probability=0.1, seed=7)
-    azureml_emulator.faults.add(sas_lifetime=1)
+    azureml_emulator.faults.add(route=LOGS, expired_sas=True, count=4, skip=6)
     outcome = follow(service, "ranks")
 
     out, err = capsys.readouterr()
