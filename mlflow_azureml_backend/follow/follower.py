@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mlflow_azureml_backend.errors import FollowError, NotFoundError, WorkspaceError
+from mlflow_azureml_backend.errors import WorkspaceError
 from mlflow_azureml_backend.follow.calls import begin, first_of, result_of
-from mlflow_azureml_backend.follow.contact import LOST_AFTER, Contact
+from mlflow_azureml_backend.follow.contact import LOST_AFTER
 from mlflow_azureml_backend.follow.display import Progress
 from mlflow_azureml_backend.follow.ending import outcome_of
 from mlflow_azureml_backend.follow.log_reader import LogReader
+from mlflow_azureml_backend.follow.looks import Looks, age_of
 from mlflow_azureml_backend.follow.pace import SHORTEST, look_pause
-from mlflow_azureml_backend.follow.phases import Phases, instant, seconds_between
+from mlflow_azureml_backend.follow.phases import Phases, seconds_between
 from mlflow_azureml_backend.follow.selection import LogSelection
 from mlflow_azureml_backend.follow.situation import Situation
 
@@ -30,7 +30,6 @@ _EVERYTHING = LogSelection()
 _TICK = 1.0
 # How long a look waits for answers: what hangs is waited for beside the rest.
 _PATIENCE = 1.0
-_UNKNOWN_AFTER = 60.0
 _SUMMARY_SECONDS = 20.0
 _SHORTEST_WAIT = 0.05
 # Who wants to see what a log holds now does not wait for a service that is down.
@@ -76,19 +75,15 @@ class Follower:
         self._display = display
         self._queue_timeout = queue_timeout
         self._link = link
-        self._lost_after = lost_after
         self._pause = pause
         self._clock = clock
         self._logs = LogReader(
             service, display, selection=selection, lost_after=lost_after, clock=clock
         )
-        self._contact = Contact(clock)
+        self._looks = Looks(service, job_name, lost_after=lost_after, clock=clock)
         self._situation = Situation(service, job_name, clock=clock, metrics=display.live)
         self._phases = Phases()
-        self._details: JobDetails | None = None
-        self._look: Future[JobDetails] | None = None
         self._update: Future[None] | None = None
-        self._looked_at = float("-inf")
         self._status: JobStatus | None = None
         self._changed_at = self._started = clock()
         self._elapsed_before = 0.0
@@ -109,12 +104,13 @@ class Follower:
         """
         try:
             while True:
-                if self._details is not None and self._details.status.is_terminal:
-                    return self._finish(self._details, on_look)
+                details = self._looks.details
+                if details is not None and details.status.is_terminal:
+                    return self._finish(details, on_look)
                 self._round(on_look)
-                if self._details is not None:
-                    self._enforce_queue_timeout(self._details.status)
-                if self._details is None or not self._details.status.is_terminal:
+                if self._looks.details is not None:
+                    self._enforce_queue_timeout(self._looks.details.status)
+                if not self._looks.has_ended:
                     self._wait()
         finally:
             self._display.rest()
@@ -135,7 +131,8 @@ class Follower:
     def _round(self, on_look: Callable[[JobDetails], None]) -> None:
         """Look if it is time, read all logs whose time it is, and show what has come."""
         until = time.monotonic() + _PATIENCE
-        self._start_look()
+        if self._looks.running is None and self._clock() >= self._next_look:
+            self._looks.start()
         while True:
             self._start_reads()
             left = until - time.monotonic()
@@ -144,40 +141,27 @@ class Follower:
             self._take_look(on_look)
             self._take_update()
             if self._logs.take():
-                self._contact.still_alive()
+                self._looks.contact.still_alive()
                 self._tell_progress()
         # A build's log that hangs holds up no status for longer than that.
         self._show_status()
         self._tell_progress()
 
-    def _start_look(self) -> None:
-        now = self._clock()
-        if self._look is None and now >= self._next_look:
-            self._looked_at = now
-            self._look = begin(self._details_now)
-
     @property
     def _next_look(self) -> float:
         if self._logs.wants_urls:
             # A signed URL has expired: only a look gives another one.
-            return max(self._contact.try_at, self._looked_at + SHORTEST)
+            return self._looks.due_after(SHORTEST)
         now = self._clock()
-        pause = look_pause(now - self._logs.news_at, now - self._changed_at)
-        return max(self._looked_at + pause, self._contact.try_at)
+        return self._looks.due_after(look_pause(now - self._logs.news_at, now - self._changed_at))
 
     def _take_look(self, on_look: Callable[[JobDetails], None]) -> None:
-        if self._look is None or not self._look.done():
+        first = self._looks.details is None
+        details = self._looks.take()
+        if details is None:
             return
-        look, self._look = self._look, None
-        try:
-            details = look.result()
-        except WorkspaceError as error:
-            self._failed(error)
-            return
-        self._contact.heard()
-        if self._details is None:
-            self._elapsed_before = _age(details)
-        self._details = details
+        if first:
+            self._elapsed_before = age_of(details)
         self._phases.see(details.status, self._clock())
         if self._logs.see(details.log_files) or self._status_is_news:
             self._changed_at = self._clock()
@@ -194,38 +178,30 @@ class Follower:
             except WorkspaceError:
                 return  # it is made again after the next look
 
-    def _failed(self, error: WorkspaceError) -> None:
-        self._contact.failed(error)
-        lost = self._contact.lost_for
-        never = self._details is None and isinstance(error, NotFoundError)
-        if lost > self._lost_after or (never and lost > _UNKNOWN_AFTER):
-            raise FollowError(
-                f"No contact with job '{self._job_name}' for {lost / 60:.0f} minutes; it may "
-                f"still be running. {error}"
-            ) from error
-
     @property
     def _status_is_news(self) -> bool:
-        return self._details is not None and self._details.status is not self._status
+        details = self._looks.details
+        return details is not None and details.status is not self._status
 
     def _start_reads(self) -> None:
         if self._status_is_news:
             # What an image build printed comes before the status that followed it.
-            self._logs.start(build_since=self._looked_at)
+            self._logs.start(build_since=self._looks.looked_at)
             if self._logs.build_is_being_read:
                 return
             self._show_status()
         self._logs.start()
 
     def _show_status(self) -> None:
-        if self._details is not None and self._status_is_news:
-            self._status = self._details.status
+        details = self._looks.details
+        if details is not None and details.status is not self._status:
+            self._status = details.status
             if not self._status.is_terminal:
                 self._display.status(self._status, self._elapsed)
 
     @property
     def _running(self) -> list[Future[Any]]:
-        calls: list[Future[Any] | None] = [self._look, self._update, *self._logs.reading]
+        calls: list[Future[Any] | None] = [self._looks.running, self._update, *self._logs.reading]
         return [call for call in calls if call is not None]
 
     @property
@@ -238,7 +214,7 @@ class Follower:
                 status=self._status,
                 elapsed=self._elapsed,
                 waiting_for=self._situation.waiting_for,
-                trouble=self._contact.trouble or self._logs.trouble,
+                trouble=self._looks.contact.trouble or self._logs.trouble,
                 metrics=self._situation.metrics,
                 link=self._link,
             )
@@ -248,7 +224,7 @@ class Follower:
         """Wait until something is due, or an answer comes that was waited for."""
         while True:
             due = self._logs.next_read
-            if self._look is None:
+            if self._looks.running is None:
                 due = min(due, self._next_look)
             left = due - self._clock()
             if self._running:
@@ -296,22 +272,19 @@ class Follower:
             self._pause(0)
         return future.result()
 
-    def _details_now(self) -> JobDetails:
-        return self._service.details(self._job_name, brief=True)
-
     def _look_once_more(self, patience: float | None = None) -> JobDetails:
         while True:
             try:
-                details = self._result_of(self._details_now)
+                details = self._result_of(self._looks.now)
             except WorkspaceError as error:
-                self._failed(error)
-                if patience is not None and self._contact.lost_for > patience:
+                self._looks.failed(error)
+                if patience is not None and self._looks.contact.lost_for > patience:
                     raise
-                while (left := self._contact.try_at - self._clock()) > 0:
+                while (left := self._looks.contact.try_at - self._clock()) > 0:
                     self._tell_progress()
                     self._pause(min(left, _TICK))
             else:
-                self._contact.heard()
+                self._looks.contact.heard()
                 return details
 
     def _drain(self, patience: float | None = None) -> None:
@@ -353,19 +326,10 @@ class Follower:
         try:
             self._result_of(lambda: self._service.cancel(self._job_name))
         except WorkspaceError as error:
-            self._failed(error)
+            self._looks.failed(error)
             return
         self._cancelled = True
         self._display.note(
             f"The job has not started within {self._queue_timeout:.0f} seconds (queue_timeout): "
             "it is being cancelled."
         )
-
-
-def _age(details: JobDetails) -> float:
-    """Tell how long ago a job was submitted, by two clocks that may differ a little."""
-    try:
-        created = instant(details.created_time or "")
-    except ValueError:
-        return 0.0
-    return max(0.0, (datetime.now(timezone.utc) - created).total_seconds())

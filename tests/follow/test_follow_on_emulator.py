@@ -60,6 +60,7 @@ def expected(rank):
     return [f"[rank {rank}] {line}" for line in [*lines, f"{rank}: bar 100%"]]
 
 
+@pytest.mark.slow
 def test_four_ranks_are_shown_through_refusals_hangs_and_expired_urls(
     azureml_emulator, submit, service, capsys
 ):
