@@ -71,7 +71,8 @@ def _summary(summary: RunSummary) -> Iterator[tuple[str, str]]:
     if summary.artifacts:
         files = summary.artifacts
         total = sum(file.size or 0 for file in files)
-        yield f"Artifacts    {len(files)} files, {size(total)}", ""
+        count = "1 file" if len(files) == 1 else f"{len(files)} files"
+        yield f"Artifacts    {count}, {size(total)}", ""
         for file in files[:_MOST_FILES]:
             told = "" if file.size is None else f"  {size(file.size)}"
             yield f"    {_plain(file.path)}{told}", "dim"
