@@ -15,14 +15,14 @@ from click.testing import CliRunner
 
 from mlflow_azureml_backend.cli import main
 from mlflow_azureml_backend.emulator import lifecycle
-from tests.end_to_end.conftest import client, empty_store, mlflow_run
+from tests.end_to_end.conftest import client, mlflow_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tests.locking.conftest import Index, Project
 
-__all__ = ["client", "empty_store", "mlflow_run"]  # fixtures
+__all__ = ["client", "mlflow_run"]  # fixtures
 
 # An emulator, three solves and two environments, on a machine that may do other things as well.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

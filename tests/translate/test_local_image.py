@@ -25,6 +25,7 @@ def plan(project, **config):
         BackendConfig.model_validate(config),
         versions=ClientVersions(python="3.11", mlflow="3.10.0"),
         releases=packaged_releases(),
+        root=Path("project"),
     )
 
 
