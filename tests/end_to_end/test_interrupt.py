@@ -148,7 +148,7 @@ def test_a_ci_runner_that_terminates_the_client_leaves_the_job(following, termin
 def test_a_terminal_that_is_closed_leaves_the_job(following, terminal, runs):
     process = following()
     os.close(terminal.keyboard)
-    assert ended(process) == 128 + signal.SIGHUP
+    assert ended(process) != 0  # which code, Python decides that cannot write to its stderr
     [run] = runs()
     again = attach(run.info.run_id)
     assert (run.info.status, again.get_status()) == ("RUNNING", "RUNNING")
