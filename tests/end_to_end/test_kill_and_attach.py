@@ -204,3 +204,39 @@ def test_many_clients_that_are_killed_leave_runs_that_can_be_completed(campaign)
     found = campaign(int(os.environ.get("KILLS", "50")), seed())
 
     assert found["while the job was followed"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [
+        ({"route": "PUT */jobs/*", "latency": 2}, None),
+        ({"route": "GET */jobs/*", "hang": True}, "between submission and tag"),
+    ],
+    ids=["while it submits", "before it tags the run"],
+)
+def test_a_client_that_is_killed_around_the_submission_leaves_a_run_that_can_be_completed(
+    azureml_emulator, client, tmp_path, fault, found
+):
+    named = WorkspaceConfig(**azureml_emulator.workspace)
+    ref = locate_workspace(named, tracking_uri="", environ={}, project_root=PROJECT)
+    service, clients = connect(ref), Clients(tmp_path, dict(os.environ))
+    config = json.dumps(azureml_emulator.backend_config)
+    azureml_emulator.faults.add(**fault)
+    process = clients.mlflow(
+        *("run", str(PROJECT), "--backend", "azureml", "--experiment-name", "sample"),
+        *("--backend-config", config),
+    )
+    while not azureml_emulator.faults.list()[0]["struck"]:
+        process.join(0.1)
+        assert process.is_alive(), clients.output()
+    process.kill()
+    process.join()
+    azureml_emulator.faults.clear()
+
+    [run] = runs(client)
+    assert found in {None, moment_of(run, service)}
+    follower = clients.attach(run.info.run_id)
+    follower.join(200)
+    assert follower.exitcode == 0, clients.output()
+    check(client, service, run.info.run_id, clients)
