@@ -7,7 +7,7 @@ import pytest
 from mlflow_azureml_backend.errors import TrackingError
 from mlflow_azureml_backend.follow import LogSelection, SilentDisplay
 from mlflow_azureml_backend.following import Following
-from mlflow_azureml_backend.job import JobDetails, JobStatus
+from mlflow_azureml_backend.job import JobDetails, JobStatus, LogPart
 
 LOG = "user_logs/std_log.txt"
 
@@ -20,14 +20,14 @@ class Service:
         self.looks = 0
         self.status = JobStatus.RUNNING
 
-    def details(self, job_name):
+    def details(self, job_name, *, brief=False):
         self.looks += 1
         if self.status is JobStatus.RUNNING:
             self.log += b"line %d\n" % self.looks
         return JobDetails(status=self.status, log_files={LOG: "https://h/log"})
 
     def read_log(self, url, *, offset, size):
-        return self.log[offset : offset + size]
+        return LogPart(data=self.log[offset : offset + size], size=len(self.log))
 
     def cancel(self, job_name):
         self.status = JobStatus.CANCELED

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow_azureml_backend.errors import NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from mlflow_azureml_backend.workspace.connection import Connection
@@ -125,26 +125,3 @@ class TrackedRun:
         return self._connection.json(
             "GET", url, query=query, doing=f"reading MLflow run '{self._run_id}'"
         )
-
-
-def download_artifacts(run: TrackedRun, paths: Sequence[str], dest: Path) -> None:
-    """Write artifacts below a folder.
-
-    Args:
-        run: Whose they are.
-        paths: Files and folders; empty for everything.
-        dest: The folder.
-
-    Raises:
-        NotFoundError: The run has nothing at one of the paths.
-    """
-    root = dest.resolve()
-    names = [str(file["path"]) for file in run.artifacts()]
-    for path in paths:
-        if not any(f"{name}/".startswith(f"{path}/") for name in names):
-            raise NotFoundError(f"The run has no artifact '{path}'.")
-    for name in names:
-        target = (root / name).resolve()
-        wanted = not paths or any(f"{name}/".startswith(f"{path}/") for path in paths)
-        if wanted and root in target.parents:
-            run.download(name, target)
