@@ -196,6 +196,7 @@ def _with_plugin(
         [*map(as_requirement, specs), *lines], client_mlflow=versions.mlflow, releases=releases
     )
     if injection.replaces_plugin:
+        specs = [spec for spec in specs if not names_plugin(as_requirement(spec))]
         lines = [line for line in lines if not names_plugin(line)]
         conda = {**conda, "dependencies": [*specs, {"pip": lines}]}
     if not injection.requirements:

@@ -104,6 +104,11 @@ CONDA = [
         id="a plugin without a version is given one",
     ),
     pytest.param(
+        {"dependencies": ["python=3.11", "azureml-mlflow", {"pip": ["mlflow"]}]},
+        ["python=3.11", "pip", {"pip": ["mlflow", PLUGIN]}],
+        id="a plugin that conda is asked for comes from pip, which has it",
+    ),
+    pytest.param(
         {"dependencies": ["mlflow=2.3|3.1"]},
         ["mlflow=2.3|3.1", "mlflow<=3.15.0", "pip", {"pip": [PLUGIN]}],
         id="a choice that pip cannot say",
