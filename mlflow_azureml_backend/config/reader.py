@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from mlflow_azureml_backend.config.job_schema import (
+    BY_TYPE,
+    LimitsConfig,
+    QueueSettingsConfig,
+    ResourcesConfig,
+)
 from mlflow_azureml_backend.config.schema import (
     BackendConfig,
     BuildConfig,
@@ -16,6 +22,7 @@ from mlflow_azureml_backend.config.schema import (
     ImageConfig,
     WorkspaceConfig,
 )
+from mlflow_azureml_backend.config.variables import SecretConfig
 from mlflow_azureml_backend.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -37,6 +44,10 @@ _WANTED = {
     "bool_type": "must be true or false",
     "int_type": "must be a whole number",
     "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "list_type": "must be a list",
+    "too_short": "must have at least {min_length} entry",
     "string_too_long": "must have at most {max_length} characters",
     "dict_type": "must be an object of key and value",
     "model_type": "must be an object of key and value",
@@ -50,10 +61,17 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "environment": EnvironmentConfig,
     "image": ImageConfig,
     "build": BuildConfig,
+    "resources": ResourcesConfig,
+    "limits": LimitsConfig,
+    "queue_settings": QueueSettingsConfig,
 }
 
 # Keys that take a text or an object.
 _TWO_FORMS = ("workspace", "environment", "conda_file", "image")
+
+# The marks of the models that a `type` chooses, by where one can stand: under the key itself, or
+# one level below it, under a name of the user's.
+_CHOSEN = {f"<{model.__name__}>": model for models in BY_TYPE.values() for model in models.values()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,27 +137,44 @@ def _problems(error: ValidationError) -> Iterable[str]:
     for finding in error.errors(include_url=False):
         location = _without_forms([str(part) for part in finding["loc"]])
         if finding["type"] == "extra_forbidden":
-            text = _unknown_key(location)
+            text = _unknown_key(location, _section([str(part) for part in finding["loc"]]))
         elif finding["type"] == "missing":
             text = "is missing"
         else:
             wanted = _WANTED.get(finding["type"], finding["msg"]).format(**finding.get("ctx", {}))
+            wanted = wanted.replace("be True", "be true")  # pydantic spells JSON's as Python's
             either_form = finding["loc"][-1] != location[-1] and finding["type"] == "string_type"
             either = " or an object" if either_form else ""
-            text = f"{wanted}{either}, got {_shown(finding['input'])}"
-            if finding["loc"][2:] == ("[key]",):  # pydantic's mark for the key itself
+            # What is no variable may be a secret all the same.
+            secret = location[0] == "environment_variables"
+            got = "" if secret else f", got {_shown(finding['input'])}"
+            text = f"{wanted}{either}{got}"
+            if finding["loc"][-1:] == ("[key]",):  # pydantic's mark for the key itself
                 location, text = location[:-2], f"a key {text}"
         yield f"{'.'.join(location)}: {text}"
 
 
 def _without_forms(location: list[str]) -> list[str]:
-    """Leave out the marks that tell which of two forms a key was read as (schema.py)."""
-    before = ["", *location]
-    return [
-        part
-        for part, key in zip(location, before, strict=False)
-        if key not in _TWO_FORMS or part not in ("<object>", "<text>")
-    ]
+    """Leave out the marks that tell which of several forms a key was read as (schema.py)."""
+    return [part for index, part in enumerate(location) if not _is_mark(location, index)]
+
+
+def _is_mark(location: list[str], index: int) -> bool:
+    part, key = location[index], location[index - 1] if index else ""
+    under_a_name = location[: index - 1] if index > 1 else []
+    if part in ("<object>", "<text>"):
+        return key in _TWO_FORMS or under_a_name == ["environment_variables"]
+    return part in _CHOSEN and (key in BY_TYPE or under_a_name == ["services"])
+
+
+def _section(location: list[str]) -> type[BaseModel]:
+    """Give the model that the last key of a mistake's place was looked up in."""
+    for index in range(len(location) - 2, -1, -1):
+        if location[index] in _CHOSEN and _is_mark(location, index):
+            return _CHOSEN[location[index]]
+        if not _is_mark(location, index):
+            return _SECTIONS.get(location[index], SecretConfig)
+    return BackendConfig
 
 
 def _shown(value: Any) -> str:
@@ -147,8 +182,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004
 
 
-def _unknown_key(location: list[str]) -> str:
-    section = _SECTIONS[location[-2]] if len(location) > 1 else BackendConfig
+def _unknown_key(location: list[str], section: type[BaseModel]) -> str:
     allowed = list(section.model_fields)
     near = difflib.get_close_matches(location[-1].lower(), allowed, n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""

@@ -5,46 +5,26 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
+    AfterValidator,
     Field,
     StrictBool,
     StrictInt,
-    StrictStr,
-    StringConstraints,
-    Tag,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-Text = Annotated[StrictStr, StringConstraints(min_length=1)]
-
-
-def _scalar_as_text(value: Any) -> Any:
-    """Spell a YAML or JSON scalar as text, as `az ml` does for tags and variables."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        return str(value)
-    return value
-
-
-ScalarText = Annotated[StrictStr, BeforeValidator(_scalar_as_text)]
-
-
-def _form(value: Any) -> str:
-    return "<object>" if isinstance(value, (dict, BaseModel)) else "<text>"
-
-
-# A key that takes a text or an object: told apart by its form, so that a mistake inside the object
-# is reported for the object alone. The two tags are part of an error's location (reader.py).
-OBJECT, TEXT, TEXT_OR_OBJECT = Tag("<object>"), Tag("<text>"), Discriminator(_form)
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from mlflow_azureml_backend.config.job_schema import (
+    Distribution,
+    Identity,
+    Labels,
+    LimitsConfig,
+    QueueSettingsConfig,
+    ResourcesConfig,
+    Service,
+)
+from mlflow_azureml_backend.config.values import OBJECT, TEXT, TEXT_OR_OBJECT, Text
+from mlflow_azureml_backend.config.values import Section as _Section
+from mlflow_azureml_backend.config.variables import Variable, VariableName
 
 
 class WorkspaceConfig(_Section):
@@ -102,6 +82,16 @@ class ImageConfig(_Section):
     )
 
 
+def _compute(value: str) -> str:
+    if value.removeprefix("azureml:").lower() == "local":
+        raise PydanticCustomError(
+            "compute_local",
+            "must be a compute of the workspace: on this machine, projects run with "
+            "`mlflow run` without --backend",
+        )
+    return value
+
+
 class BackendConfig(_Section):
     """The `--backend-config` of one `mlflow run`.
 
@@ -119,7 +109,12 @@ class BackendConfig(_Section):
             "found upward from the project."
         ),
     )
-    compute: Text | None = Field(default=None, description="Name of the compute to run on.")
+    compute: Annotated[Text, AfterValidator(_compute)] | None = Field(
+        default=None,
+        description="Name of the compute to run on: a cluster, an instance or an attached "
+        "Kubernetes. Absent or 'serverless': Azure ML finds the nodes.",
+        examples=["cpu-cluster", "serverless"],
+    )
     environment: (
         Annotated[Annotated[EnvironmentConfig, OBJECT] | Annotated[Text, TEXT], TEXT_OR_OBJECT]
         | None
@@ -140,8 +135,11 @@ class BackendConfig(_Section):
         description="How azureml-mlflow gets into the job: into its environment (default for the "
         "project's own), by the command when the job starts, or never (default for `environment`).",
     )
-    environment_variables: dict[Text, ScalarText] = Field(
-        default_factory=dict, description="Variables set in the job's process."
+    environment_variables: dict[VariableName, Variable] = Field(
+        default_factory=dict,
+        description="Variables set in the job's process. '${env:NAME}' in a value is this "
+        "machine's; 'keyvault:NAME' or {value, secret: true} is read by the job from a Key Vault.",
+        examples=[{"OMP_NUM_THREADS": 2, "API_KEY": "keyvault:api-key"}],
     )
     experiment_name: Text | None = Field(
         default=None,
@@ -150,7 +148,54 @@ class BackendConfig(_Section):
     )
     display_name: Text | None = Field(default=None, description="Name shown in the studio.")
     description: Text | None = Field(default=None, description="Text shown in the studio.")
-    tags: dict[Text, ScalarText] = Field(default_factory=dict, description="Tags of the job.")
+    tags: Labels = Field(
+        default_factory=dict, description="Tags of the job.", examples=[{"team": "research"}]
+    )
+    properties: Labels = Field(
+        default_factory=dict,
+        description="Properties of the job; unlike tags they cannot be changed afterwards.",
+    )
+    resources: ResourcesConfig | None = Field(
+        default=None, description="What the job's nodes are, and how many."
+    )
+    distribution: Distribution | None = Field(
+        default=None,
+        description="How the processes of a distributed job find each other.",
+        examples=[{"type": "pytorch", "process_count_per_instance": 4}],
+    )
+    limits: LimitsConfig | None = Field(default=None, description="How long the job may run.")
+    queue_settings: QueueSettingsConfig | None = Field(
+        default=None,
+        description="How the job queues.",
+        examples=[{"job_tier": "spot", "priority": "low"}],
+    )
+    identity: Identity | None = Field(
+        default=None,
+        description="Who the job is towards other services; default: the compute's.",
+        examples=[{"type": "user_identity"}],
+    )
+    services: dict[Text, Service] | None = Field(
+        default=None,
+        description="What can be opened while the job runs, each under a name.",
+        examples=[{"lab": {"type": "jupyter_lab"}}],
+    )
+    parent_job_name: Text | None = Field(
+        default=None, description="Name of the job that this one is a child of."
+    )
+    is_deterministic: StrictBool | None = Field(
+        default=None,
+        description="Whether the same input gives the same output; Azure ML looks at it in "
+        "pipelines alone, where it uses results again.",
+    )
+    job_file: Text | None = Field(
+        default=None,
+        description="A command job's YAML file in the project to start from; the keys beside this "
+        "one go first.",
+        examples=["job.yml"],
+    )
+    dry_run: StrictBool = Field(
+        default=False, description="Print the job as YAML instead of submitting it."
+    )
     stream: StrictBool = Field(
         default=True,
         description="Follow the job and print its log; false returns right after submission.",
