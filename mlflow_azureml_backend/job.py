@@ -78,6 +78,11 @@ class BuildSpec:
     files: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     dockerfile: str = "Dockerfile"
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether the context is a folder of this machine as it is."""
+        return self.folder is not None and not self.paths and not self.files
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentSpec:

@@ -6,7 +6,9 @@ import click
 
 from mlflow_azureml_backend import __version__
 from mlflow_azureml_backend.cli.emulator import emulator
+from mlflow_azureml_backend.cli.migrate import migrate
 from mlflow_azureml_backend.cli.plugin import plugin
+from mlflow_azureml_backend.cli.render import render
 from mlflow_azureml_backend.cli.runs import cancel, logs, status, wait
 
 
@@ -20,5 +22,5 @@ def main() -> None:
     """
 
 
-for command in (logs, status, wait, cancel, plugin, emulator):
+for command in (logs, status, wait, cancel, render, migrate, plugin, emulator):
     main.add_command(command)

@@ -23,6 +23,13 @@ from pydantic_core import PydanticCustomError
 
 from mlflow_azureml_backend.config.values import ScalarText, Section, Text
 
+# The keys of the job YAML that the config has too.
+JOB_KEYS = (
+    *("compute", "environment", "environment_variables", "experiment_name", "display_name"),
+    *("description", "tags", "properties", "resources", "distribution", "limits"),
+    *("queue_settings", "identity", "services", "parent_job_name", "inputs", "outputs"),
+)
+
 Count = Annotated[StrictInt, Field(gt=0)]
 Port = Annotated[StrictInt, Field(gt=0, lt=65536)]
 

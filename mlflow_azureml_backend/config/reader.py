@@ -15,6 +15,7 @@ from mlflow_azureml_backend.config.job_schema import (
     QueueSettingsConfig,
     ResourcesConfig,
 )
+from mlflow_azureml_backend.config.legacy import modernized
 from mlflow_azureml_backend.config.schema import (
     BackendConfig,
     BuildConfig,
@@ -83,12 +84,14 @@ class MLflowOptions:
         env_manager: `local` means: do not run the project's own environment.
         build_image: Build the project's Dockerfile.
         docker_args: Arguments for `docker run`: name and value, or True for a flag.
+        notes: What the user should know of how the config was read.
     """
 
     synchronous: bool = True
     env_manager: str | None = None
     build_image: bool = False
     docker_args: Mapping[str, str | bool] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def read_backend_config(raw: Mapping[str, Any]) -> tuple[BackendConfig, MLflowOptions]:
@@ -100,7 +103,7 @@ def read_backend_config(raw: Mapping[str, Any]) -> tuple[BackendConfig, MLflowOp
     Raises:
         ConfigError: The config is not as the schema says; names key, problem and what is allowed.
     """
-    own = {key: value for key, value in raw.items() if key not in _MLFLOW_KEYS}
+    own, notes = modernized({k: value for k, value in raw.items() if k not in _MLFLOW_KEYS})
     problems: list[str] = []
     config: BackendConfig | None = None
     try:
@@ -114,7 +117,24 @@ def read_backend_config(raw: Mapping[str, Any]) -> tuple[BackendConfig, MLflowOp
         env_manager=raw.get("ENV_MANAGER"),
         build_image=bool(raw.get("build_image")),
         docker_args=MappingProxyType(dict(raw.get("DOCKER_ARGS") or {})),
+        notes=tuple(notes),
     )
+
+
+def read_section(raw: Mapping[str, Any], *, where: str) -> BackendConfig:
+    """Validate a config that was put together of several places.
+
+    Args:
+        raw: The content, without what MLflow adds.
+        where: Where it comes from, for messages.
+
+    Raises:
+        ConfigError: It is not as the schema says.
+    """
+    try:
+        return BackendConfig.model_validate(dict(raw))
+    except ValidationError as error:
+        raise ConfigError(_message(list(_problems(error)), where)) from error
 
 
 def environment_section(raw: Mapping[str, Any], *, where: str) -> EnvironmentConfig:

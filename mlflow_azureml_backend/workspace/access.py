@@ -49,6 +49,12 @@ class Workspace:
 
         check_compute(self._connection, name)
 
+    def check(self, spec: JobSpec, *, wants_gpu: bool = False) -> tuple[str, ...]:
+        """Find what keeps a job from running here, and give what the user should know."""
+        from mlflow_azureml_backend.workspace.job_checks import check_job
+
+        return check_job(self._connection, spec, wants_gpu=wants_gpu)
+
     def submit(self, spec: JobSpec, *, name: str) -> JobHandle:
         """Upload the snapshot and create the job under this name."""
         from mlflow_azureml_backend.workspace.jobs import submit_job

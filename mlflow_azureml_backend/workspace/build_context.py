@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,20 @@ def upload_build_context(connection: Connection, build: BuildSpec) -> tuple[str,
         prefix = f"LocalUpload/{digest(files)}/environment"
         url = _upload(connection, files, prefix)
     return url, build.dockerfile
+
+
+def write_build_context(build: BuildSpec, folder: Path) -> None:
+    """Copy a build context into a folder, for whoever builds or submits it by other means.
+
+    Args:
+        build: The context.
+        folder: Where; what is there is overwritten.
+    """
+    with TemporaryDirectory() as temporary:
+        for file in _files(build, Path(temporary)):
+            target = folder / file.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file.path, target)
 
 
 def _files(build: BuildSpec, temporary: Path) -> list[SnapshotFile]:

@@ -105,7 +105,7 @@ def _put(connection: Connection, spec: JobSpec, name: str, code_id: str) -> None
         enable_telemetry=False,
         **connection.endpoint.client_arguments,
     )
-    job = as_entity(job_yaml(spec, code=code_id, name=name))
+    job = as_entity(job_yaml(spec, code=f"azureml:{code_id}", name=name))
     job.environment = _environment(connection, spec.environment)
     try:
         client.jobs.create_or_update(job)
@@ -125,6 +125,7 @@ def as_entity(document: Mapping[str, Any]) -> Any:
     from azure.ai.ml import load_job
     from azure.ai.ml.entities import ManagedIdentityConfiguration
     from azure.ai.ml.exceptions import MlException
+    from marshmallow import ValidationError
 
     rest = dict(document)
     identity = dict(rest.get("identity") or {})
@@ -137,8 +138,9 @@ def as_entity(document: Mapping[str, Any]) -> Any:
         rest["environment"] = f"azureml:{_ANONYMOUS}@latest"
     try:
         job = load_job(io.StringIO(as_text(rest)))
-    except MlException as error:
-        raise SubmissionError(f"azure-ai-ml refused the job: {error}") from error
+    except (MlException, ValidationError) as error:
+        reason = " ".join(str(error).split())
+        raise SubmissionError(f"azure-ai-ml refused the job: {reason[:600]}") from error
     if resource_id is not None:
         identity.pop("type")
         job.identity = ManagedIdentityConfiguration(**identity, resource_id=resource_id)

@@ -273,7 +273,7 @@ ALL_KEYS = ", ".join(BackendConfig.model_fields)
     ("raw", "message"),
     [
         ({"comput": "x"}, f"comput: unknown key. Did you mean 'compute'? Allowed: {ALL_KEYS}."),
-        ({"COMPUTE": "x"}, f"COMPUTE: unknown key. Did you mean 'compute'? Allowed: {ALL_KEYS}."),
+        ({"TAGS": {}}, f"TAGS: unknown key. Did you mean 'tags'? Allowed: {ALL_KEYS}."),
         ({"enviroment": "x"}, "Did you mean 'environment'?"),
         ({"env_variables": {}}, "Did you mean 'environment_variables'?"),
         ({"experiment": "x"}, "Did you mean 'experiment_name'?"),
