@@ -156,6 +156,9 @@ def environment_section(raw: Mapping[str, Any], *, where: str) -> EnvironmentCon
 def _problems(error: ValidationError) -> Iterable[str]:
     for finding in error.errors(include_url=False):
         location = _without_forms([str(part) for part in finding["loc"]])
+        if not location:  # two keys that do not go together
+            yield finding["msg"]
+            continue
         if finding["type"] == "extra_forbidden":
             text = _unknown_key(location, _section([str(part) for part in finding["loc"]]))
         elif finding["type"] == "missing":

@@ -24,7 +24,7 @@ from mlflow_azureml_backend.config.job_schema import (
 )
 from mlflow_azureml_backend.config.values import OBJECT, TEXT, TEXT_OR_OBJECT, Text
 from mlflow_azureml_backend.config.values import Section as _Section
-from mlflow_azureml_backend.config.variables import Variable, VariableName
+from mlflow_azureml_backend.config.variables import Variable, VariableName, is_secret
 
 
 class WorkspaceConfig(_Section):
@@ -203,3 +203,18 @@ class BackendConfig(_Section):
     queue_timeout: Annotated[StrictInt, Field(gt=0)] | None = Field(
         default=None, description="Cancel the job when it has not started after so many seconds."
     )
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> BackendConfig:
+        if self.identity is not None and self.identity.type == "aml_token":
+            secrets = [
+                name for name, value in self.environment_variables.items() if is_secret(value)
+            ]
+            if secrets:
+                raise PydanticCustomError(
+                    "identity_of_secrets",
+                    "environment_variables.{name} is read from a Key Vault, which `identity` "
+                    "aml_token cannot; take managed or user_identity",
+                    {"name": secrets[0]},
+                )
+        return self

@@ -30,6 +30,7 @@ _REFERENCE = re.compile(
     r"(?:/(?P<version>[0-9a-f]{32}))?"
 )
 _CLIENT = re.compile(r"\$?\$\{env:(?P<name>[^}]*)\}")
+_SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPED = "$$"
 
 
@@ -67,6 +68,11 @@ Variable = Annotated[
 ]
 
 
+def is_secret(given: SecretConfig | str) -> bool:
+    """Tell whether a variable's value is kept out of the job."""
+    return isinstance(given, SecretConfig) or given.startswith(_KEY_VAULT)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variables:
     """Hold the variables of a job: those that it shows, and the secret ones."""
@@ -85,9 +91,20 @@ def resolve_variables(
         environ: This machine's variables.
 
     Raises:
-        ConfigError: One of this machine's variables is not set; names all of them.
+        ConfigError: One of this machine's variables is not set, or a secret cannot have its
+            name; names all of them.
     """
     missing: list[str] = []
+    unfit = [
+        name
+        for name, given in wanted.items()
+        if is_secret(given) and not _SHELL_NAME.fullmatch(name)
+    ]
+    if unfit:
+        raise ConfigError(
+            f"Backend config: environment_variables: {', '.join(unfit)}: the name of a secret "
+            "variable is of letters, digits and underscores, and begins with no digit."
+        )
     shown: dict[str, str] = {}
     secret: dict[str, SecretVariable] = {}
     for name, given in wanted.items():

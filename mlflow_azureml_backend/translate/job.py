@@ -21,6 +21,7 @@ from mlflow_azureml_backend.translate.job_sections import (
 )
 from mlflow_azureml_backend.translate.plugin_install import with_plugin_at_start
 from mlflow_azureml_backend.translate.plugin_releases import packaged_releases
+from mlflow_azureml_backend.translate.secret_variables import with_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +78,9 @@ def translate(
             command, environment.at_start, mlflow=client_mlflow(versions, releases)
         )
     variables = resolve_variables(config.environment_variables, environ)
+    if variables.secret:
+        # First of all: the plugin may have to come from an index that wants a password.
+        command = with_secrets(command)
     notes = _notes(config)
     spec = JobSpec(
         command=command,

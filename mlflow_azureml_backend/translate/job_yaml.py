@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from mlflow_azureml_backend.translate.secret_variables import references
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -64,7 +66,9 @@ def job_yaml(
         "command": spec.command,
         "code": code,
         "environment": _environment(spec.environment, context),
-        "environment_variables": _plain(spec.environment_variables),
+        "environment_variables": _plain(
+            {**spec.environment_variables, **references(spec.secret_variables)}
+        ),
         "compute": None if spec.compute is None else f"azureml:{spec.compute}",
         "resources": _resources(spec),
         "distribution": _plain(spec.distribution),

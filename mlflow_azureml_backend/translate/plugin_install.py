@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.translate.plugin_releases import PluginRelease
 
 _SCRIPT_NAME = "add_azureml_mlflow.py"
-_PYTHON = '"$(command -v python || command -v python3)"'
+PYTHON = '"$(command -v python || command -v python3)"'
 
 # Runs in whatever Python the image has, so it keeps to what 3.7 knows. Processes of one node share
 # a folder, and the first of them installs for all.
@@ -90,7 +90,7 @@ def with_plugin_at_start(command: str, plugin: PluginRelease, *, mlflow: str) ->
     """
     script = shell_quote(_with_choices(plugin, mlflow) + _AT_START)
     return (
-        f"plugin=$({_PYTHON} -c {script}) || "
+        f"plugin=$({PYTHON} -c {script}) || "
         f"{{ echo '{PLUGIN} cannot be installed, by which the job logs to the workspace' >&2; "
         "exit 1; }\n"
         'export PYTHONPATH="$plugin${PYTHONPATH:+:$PYTHONPATH}"\n'

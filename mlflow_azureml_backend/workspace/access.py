@@ -58,8 +58,10 @@ class Workspace:
     def submit(self, spec: JobSpec, *, name: str) -> JobHandle:
         """Upload the snapshot and create the job under this name."""
         from mlflow_azureml_backend.workspace.jobs import submit_job
+        from mlflow_azureml_backend.workspace.secret_values import with_stored_secrets
         from mlflow_azureml_backend.workspace.snapshot import upload_snapshot
 
+        spec = with_stored_secrets(self._connection, spec, name=name)
         code_id = upload_snapshot(self._connection, spec.code)
         return submit_job(self._connection, spec, name=name, code_id=code_id)
 

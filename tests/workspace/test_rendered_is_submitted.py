@@ -5,9 +5,7 @@ import uuid
 import pytest
 
 from mlflow_azureml_backend.errors import ConfigError
-from mlflow_azureml_backend.job import WorkspaceRef
 from mlflow_azureml_backend.plan import plan_run
-from mlflow_azureml_backend.workspace import connect
 
 CONFIG = {
     "environment": {"image": "ubuntu:22.04", "conda_file": {"dependencies": ["python=3.11"]}},
@@ -35,27 +33,6 @@ def planned(project, config, **values):
         backend_config=config,
         experiment_name="Default",
         run_name=None,
-    )
-
-
-@pytest.fixture
-def project(tmp_path):
-    folder = tmp_path / "project"
-    folder.mkdir()
-    (folder / "MLproject").write_text(
-        "entry_points: {main: {parameters: {a: string}, command: 'echo {a}'}}", encoding="utf-8"
-    )
-    return folder
-
-
-@pytest.fixture
-def opened(workspace, signed_in):
-    return connect(
-        WorkspaceRef(
-            subscription_id=workspace.subscription_id,
-            resource_group=workspace.resource_group,
-            workspace_name=workspace.workspace_name,
-        )
     )
 
 
