@@ -293,7 +293,7 @@ def _type_of(kind: str) -> Discriminator:
     choices = f"{', '.join(repr(word) for word in words[:-1])} or {words[-1]!r}"
 
     def mark(value: Any) -> str | None:
-        word = value.type if isinstance(value, BaseModel) else None
+        word = getattr(value, "type", None)
         if isinstance(value, dict):
             word = value.get("type")
         for spelled in (_lower(word), _in_snake_case(word)):

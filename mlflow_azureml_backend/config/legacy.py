@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.errors import ConfigError
@@ -14,7 +15,7 @@ _TRUTH = {"true": True, "false": False}
 _LEGACY = ("COMPUTE", "USE_CONDA", "STREAM_OUTPUT")
 
 
-def legacy_keys(raw: Mapping[str, Any]) -> list[str]:
+def legacy_keys(raw: Mapping[Any, Any]) -> list[str]:
     """Give the keys of a config that are legacy ones, as they are spelled there.
 
     Args:
@@ -62,7 +63,7 @@ def modernized(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
             problems.append(f"{key} and {today} say two things: {value!r} and {new[today]!r}")
             continue
         new[today] = now
-        lines.append(f"{key} is spelled {today} today: {_json(today, now)}")
+        lines.append(f"{key} is spelled {today} today: {json.dumps(said)}")
     if problems:
         raise ConfigError(f"Backend config: {'; '.join(problems)}.")
     return new, lines
@@ -72,9 +73,3 @@ def _truth(value: Any) -> bool | None:
     if isinstance(value, bool):
         return value
     return _TRUTH.get(value.strip().lower()) if isinstance(value, str) else None
-
-
-def _json(key: str, value: Any) -> str:
-    import json
-
-    return json.dumps({key: value})
