@@ -12,6 +12,7 @@ from pydantic import (
     StrictStr,
     StringConstraints,
     Tag,
+    WithJsonSchema,
 )
 
 Text = Annotated[StrictStr, StringConstraints(min_length=1)]
@@ -26,7 +27,11 @@ def _scalar_as_text(value: Any) -> Any:
     return value
 
 
-ScalarText = Annotated[StrictStr, BeforeValidator(_scalar_as_text)]
+ScalarText = Annotated[
+    StrictStr,
+    BeforeValidator(_scalar_as_text),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
 
 
 def _form(value: Any) -> str:
