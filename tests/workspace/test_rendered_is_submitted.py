@@ -1,9 +1,12 @@
 """What `render` shows is what is submitted: azure-ai-ml makes the same job of its YAML."""
 
+import json
 import uuid
 
 import pytest
+from click.testing import CliRunner
 
+from mlflow_azureml_backend.cli import main
 from mlflow_azureml_backend.errors import ConfigError
 from mlflow_azureml_backend.plan import plan_run
 
@@ -109,3 +112,21 @@ def test_an_image_with_cuda_on_a_compute_without_gpus_is_noted(project, opened):
     assert opened.check(plan.spec) == (
         "compute 'cpu-cluster' (STANDARD_DS3_V2) has no GPU, and the environment's image has CUDA",
     )
+
+
+def test_render_asks_the_workspace_when_it_is_told_to(project, workspace, signed_in):
+    named = {
+        key: getattr(workspace, key)
+        for key in ("subscription_id", "resource_group", "workspace_name")
+    }
+    config = {"workspace": named, "compute": "cpu-cluster", "environment": "azureml:e:1"}
+
+    def rendered(**more):
+        text = json.dumps({**config, **more})
+        arguments = ["render", str(project), "-P", "a=x", "--check", "-c", text]
+        return CliRunner().invoke(main, arguments)
+
+    assert f"# Checked with workspace {workspace.workspace_name}" in rendered().stdout
+    wrong = rendered(compute="gpu")
+    assert wrong.exit_code == 1
+    assert "There is no compute 'gpu'" in wrong.output
