@@ -6,26 +6,20 @@ import contextlib
 import os
 import re
 import secrets
-import sys
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
-import mlflow
 from mlflow.projects.backend.abstract_backend import AbstractBackend
 
-from mlflow_azureml_backend.config import locate_workspace, read_backend_config
-from mlflow_azureml_backend.errors import JobFailedError, WorkspaceError
+from mlflow_azureml_backend.config import locate_workspace
+from mlflow_azureml_backend.errors import DryRunError, JobFailedError, WorkspaceError
 from mlflow_azureml_backend.follow import display_for
-from mlflow_azureml_backend.locking.environment_lock import lock_environment
-from mlflow_azureml_backend.project.config_files import read_config_files
-from mlflow_azureml_backend.project.loader import read_project
+from mlflow_azureml_backend.plan import plan_run, with_lock
 from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun
 from mlflow_azureml_backend.termination import exit_on_termination
 from mlflow_azureml_backend.tracking import experiment_name, open_run
-from mlflow_azureml_backend.translate import ClientVersions, translate
 from mlflow_azureml_backend.translate.command import resolve_parameters
-from mlflow_azureml_backend.translate.local_image import builds_project
 from mlflow_azureml_backend.workspace import connect
 
 if TYPE_CHECKING:
@@ -33,6 +27,7 @@ if TYPE_CHECKING:
 
     from mlflow_azureml_backend.follow import Display
     from mlflow_azureml_backend.job import JobHandle, JobSpec
+    from mlflow_azureml_backend.plan import Plan
     from mlflow_azureml_backend.project import ProjectSpec
     from mlflow_azureml_backend.workspace import Workspace
 
@@ -70,50 +65,38 @@ class AzureMLProjectBackend(AbstractBackend):
 
         Raises:
             AzureMLBackendError: Something is wrong with the request, or the service refused it.
+            DryRunError: `dry_run` was asked for from Python; it holds the job as YAML.
             JobFailedError: Under `mlflow run`, the job did not complete.
         """
         invocation = _cli_invocation()
-        config, options = read_backend_config(backend_config)
-        project = read_project(
+        plan = plan_run(
             project_uri,
             version=version,
             entry_point=entry_point,
             parameters=params,
-            build_image=options.build_image or builds_project(config),
+            backend_config=backend_config,
+            experiment_name=experiment_name(experiment_id),
+            run_name=invocation.get("run_name"),
         )
-        config = read_config_files(config, project.root)
+        display = display_for(stream=plan.config.stream or bool(invocation))
+        plan = with_lock(plan, note=display.note)
+        project, config, spec = plan.project, plan.config, plan.spec
+        if config.dry_run:
+            _show(plan, from_command_line=bool(invocation))
         ref = locate_workspace(
             config.workspace,
             tracking_uri=tracking_uri,
             environ=os.environ,
             project_root=project.root,
         )
-        spec = translate(
-            project,
-            config,
-            experiment_name=experiment_name(experiment_id),
-            run_name=invocation.get("run_name"),
-            versions=client_versions(),
-            use_project_environment=options.env_manager != "local",
-            docker_args=options.docker_args,
-        )
         declared, extra = resolve_parameters(project.entry_point, project.parameters)
-        display = display_for(stream=config.stream or bool(invocation))
-        locked = None
-        if config.lock is not None:
-            locked = lock_environment(
-                spec.environment,
-                config.lock,
-                project.root,
-                note=display.note,
-                fetched=project.is_fetched,
-            )
-            spec = replace(spec, environment=locked.spec)
-
         workspace = connect(ref)
-        if spec.compute is not None:
-            workspace.check_compute(spec.compute)
-        spec = workspace.prepare_image(spec, docker_auth=options.docker_auth, shown=config.stream)
+        found = workspace.check(spec, wants_gpu=plan.wants_gpu)
+        spec = workspace.prepare_image(
+            replace(spec, notes=(*spec.notes, *found)),
+            docker_auth=plan.options.docker_auth,
+            shown=config.stream,
+        )
         job_name = new_job_name(project.name or project.root.name)
         session = open_run(
             project,
@@ -125,7 +108,7 @@ class AzureMLProjectBackend(AbstractBackend):
             backend_name=invocation.get("backend") or "azureml",
             run_name=invocation.get("run_name"),
             parameters={**declared, **extra},
-            locked=locked,
+            locked=plan.locked,
         )
         _announce(display, project, spec, workspace)
         try:
@@ -198,10 +181,13 @@ def _cli_invocation() -> dict[str, Any]:
     return dict(context.params)
 
 
-def client_versions() -> ClientVersions:
-    """Say what this machine runs."""
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return ClientVersions(python=python, mlflow=mlflow.__version__)
+def _show(plan: Plan, *, from_command_line: bool) -> NoReturn:
+    """Print the job of a dry run, and end there: MLflow would want a run to tag."""
+    text = plan.text()
+    click.echo(text, nl=False)
+    if from_command_line:
+        raise SystemExit(0)
+    raise DryRunError(text)
 
 
 def _announce(display: Display, project: ProjectSpec, spec: JobSpec, workspace: Workspace) -> None:
@@ -213,6 +199,8 @@ def _announce(display: Display, project: ProjectSpec, spec: JobSpec, workspace: 
     display.note(f"Environment  {runs_in}: {environment.origin}")
     for warning in project.warnings:
         display.note(f"Warning      {warning}")
+    for note in spec.notes:
+        display.note(f"Note         {note}")
 
 
 def _announce_job(display: Display, handle: JobHandle, run_id: str) -> None:

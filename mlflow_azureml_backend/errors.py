@@ -15,6 +15,7 @@
     │   ├── QuotaError                  throttled, or out of quota
     │   └── UnavailableError            could not be reached, or answered with a server error
     ├── SubmissionError                 the job was refused
+    ├── DryRunError                     nothing was submitted, as `dry_run` asked
     ├── FollowError                     contact with a running job was lost
     │   └── DetachedError               Ctrl-C, where the config says `"on_interrupt": "detach"`
     └── TrackingError                   the MLflow store refused the run
@@ -83,6 +84,18 @@ class UnavailableError(WorkspaceError):
 
 class SubmissionError(AzureMLBackendError):
     """The service refused the job."""
+
+
+class DryRunError(AzureMLBackendError):
+    """Nothing was submitted, as `dry_run` asked; a run that MLflow could track does not exist.
+
+    Args:
+        job_yaml: The job, as `az ml job create -f` takes it.
+    """
+
+    def __init__(self, job_yaml: str) -> None:
+        super().__init__("Nothing was submitted: the backend config says dry_run.")
+        self.job_yaml = job_yaml
 
 
 class FollowError(AzureMLBackendError):

@@ -79,6 +79,11 @@ class BuildSpec:
     files: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     dockerfile: str = "Dockerfile"
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether the context is a folder of this machine as it is."""
+        return self.folder is not None and not self.paths and not self.files
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalImageSpec:
@@ -124,12 +129,36 @@ class ResourcesSpec:
     """Say what the job's containers get: fields of `resources` in the job YAML.
 
     Args:
+        instance_type: VM size of a serverless job, or an instance type of a Kubernetes compute.
+        instance_count: Number of nodes; None for the service's default, one.
+        max_instance_count: Most nodes of an elastic job.
         shm_size: Size of the shared memory, such as `2g`; None for the service's default.
         docker_args: Further options of `docker run`, as one text.
+        locations: Regions that a serverless job may run in.
+        properties: Further properties of the compute.
     """
 
+    instance_type: str | None = None
+    instance_count: int | None = None
+    max_instance_count: int | None = None
     shm_size: str | None = None
     docker_args: str | None = None
+    locations: tuple[str, ...] = ()
+    properties: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretVariable:
+    """Say where the job gets a secret variable from: a Key Vault, which it asks when it starts.
+
+    Args:
+        reference: `NAME`, `NAME/VERSION`, or `VAULT/NAME/…`; without a vault the workspace's own.
+            None for a value that the client has.
+        value: The value, which the client puts into the workspace's Key Vault when it submits.
+    """
+
+    reference: str | None = None
+    value: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +167,11 @@ class JobSpec:
 
     Args:
         code: Project folder on this machine; becomes the snapshot.
+        compute: Name of the compute; None for a serverless job.
+        distribution, limits, queue_settings, identity: These sections of the job YAML.
+        services: Name -> section of the job YAML.
+        secret_variables: Variables that are no part of the job, but read when it starts.
+        notes: What the user should know of how the job came about.
     """
 
     command: str
@@ -151,6 +185,14 @@ class JobSpec:
     environment_variables: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     tags: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     properties: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    distribution: Mapping[str, Any] | None = None
+    limits: Mapping[str, Any] | None = None
+    queue_settings: Mapping[str, Any] | None = None
+    identity: Mapping[str, Any] | None = None
+    services: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: EMPTY)
+    parent_job_name: str | None = None
+    secret_variables: Mapping[str, SecretVariable] = field(default_factory=lambda: EMPTY)
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,9 @@ from mlflow_azureml_backend.cli.failures import Program
 from mlflow_azureml_backend.cli.following import cancel, logs, status, wait
 from mlflow_azureml_backend.cli.listing import list_, show
 from mlflow_azureml_backend.cli.lock import lock
+from mlflow_azureml_backend.cli.migrate import migrate
 from mlflow_azureml_backend.cli.plugin import plugin
+from mlflow_azureml_backend.cli.render import render
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,6 +32,6 @@ for command in (
     *(logs, status, wait, cancel),
     *(list_, show, download, open_),
     *(doctor, schema, version, completion),
-    *(lock, plugin, emulator),
+    *(render, migrate, lock, plugin, emulator),
 ):
     main.add_command(command)

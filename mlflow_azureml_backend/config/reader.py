@@ -9,6 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from mlflow_azureml_backend.config.job_schema import (
+    BY_TYPE,
+    LimitsConfig,
+    QueueSettingsConfig,
+    ResourcesConfig,
+)
+from mlflow_azureml_backend.config.legacy import modernized
 from mlflow_azureml_backend.config.schema import (
     BackendConfig,
     BuildConfig,
@@ -17,6 +24,7 @@ from mlflow_azureml_backend.config.schema import (
     LockConfig,
     WorkspaceConfig,
 )
+from mlflow_azureml_backend.config.variables import SecretConfig
 from mlflow_azureml_backend.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -42,6 +50,8 @@ _WANTED = {
     "greater_than": "must be greater than {gt}",
     "list_type": "must be a list",
     "too_short": "must not be empty",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
     "string_too_long": "must have at most {max_length} characters",
     "dict_type": "must be an object of key and value",
     "model_type": "must be an object of key and value",
@@ -56,10 +66,17 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "image": ImageConfig,
     "build": BuildConfig,
     "lock": LockConfig,
+    "resources": ResourcesConfig,
+    "limits": LimitsConfig,
+    "queue_settings": QueueSettingsConfig,
 }
 
 # Keys that take a text or an object.
 _TWO_FORMS = ("workspace", "environment", "conda_file", "image")
+
+# The marks of the models that a `type` chooses, by where one can stand: under the key itself, or
+# one level below it, under a name of the user's.
+_CHOSEN = {f"<{model.__name__}>": model for models in BY_TYPE.values() for model in models.values()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +88,14 @@ class MLflowOptions:
         build_image: Build the project's Dockerfile.
         docker_args: Arguments for `docker run`: name and value, or True for a flag.
         docker_auth: Arguments of docker-py's `login`, which holds a password.
+        notes: What the user should know of how the config was read.
     """
 
     env_manager: str | None = None
     build_image: bool = False
     docker_args: Mapping[str, str | bool] = field(default_factory=dict)
     docker_auth: Mapping[str, Any] | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
 
 
 def read_backend_config(raw: Mapping[str, Any]) -> tuple[BackendConfig, MLflowOptions]:
@@ -88,7 +107,7 @@ def read_backend_config(raw: Mapping[str, Any]) -> tuple[BackendConfig, MLflowOp
     Raises:
         ConfigError: The config is not as the schema says; names key, problem and what is allowed.
     """
-    own = {key: value for key, value in raw.items() if key not in _MLFLOW_KEYS}
+    own, notes = modernized({k: value for k, value in raw.items() if k not in _MLFLOW_KEYS})
     problems: list[str] = []
     config: BackendConfig | None = None
     try:
@@ -101,6 +120,7 @@ def read_backend_config(raw: Mapping[str, Any]) -> tuple[BackendConfig, MLflowOp
         env_manager=raw.get("ENV_MANAGER"),
         build_image=bool(raw.get("build_image")),
         docker_args=MappingProxyType(dict(raw.get("DOCKER_ARGS") or {})),
+        notes=tuple(notes),
         docker_auth=_docker_auth(raw.get("docker_auth")),
     )
 
@@ -115,6 +135,22 @@ def _docker_auth(given: Any) -> Mapping[str, Any] | None:
             f"{', '.join(_LOGIN[1:])}."
         )
     return MappingProxyType(dict(given))
+
+
+def read_section(raw: Mapping[str, Any], *, where: str) -> BackendConfig:
+    """Validate a config that was put together of several places.
+
+    Args:
+        raw: The content, without what MLflow adds.
+        where: Where it comes from, for messages.
+
+    Raises:
+        ConfigError: It is not as the schema says.
+    """
+    try:
+        return BackendConfig.model_validate(dict(raw))
+    except ValidationError as error:
+        raise ConfigError(_message(list(_problems(error)), where)) from error
 
 
 def environment_section(raw: Mapping[str, Any], *, where: str) -> EnvironmentConfig:
@@ -136,28 +172,48 @@ def environment_section(raw: Mapping[str, Any], *, where: str) -> EnvironmentCon
 def _problems(error: ValidationError) -> Iterable[str]:
     for finding in error.errors(include_url=False):
         location = _without_forms([str(part) for part in finding["loc"]])
+        if not location:  # two keys that do not go together
+            yield finding["msg"]
+            continue
         if finding["type"] == "extra_forbidden":
-            text = _unknown_key(location)
+            text = _unknown_key(location, _section([str(part) for part in finding["loc"]]))
         elif finding["type"] == "missing":
             text = "is missing"
         else:
             wanted = _WANTED.get(finding["type"], finding["msg"]).format(**finding.get("ctx", {}))
+            wanted = wanted.replace("be True", "be true")  # pydantic spells JSON's as Python's
             either_form = finding["loc"][-1] != location[-1] and finding["type"] == "string_type"
             either = " or an object" if either_form else ""
-            text = f"{wanted}{either}, got {_shown(finding['input'])}"
-            if finding["loc"][2:] == ("[key]",):  # pydantic's mark for the key itself
+            # What is no variable may be a secret all the same.
+            secret = location[0] == "environment_variables"
+            got = "" if secret else f", got {_shown(finding['input'])}"
+            text = f"{wanted}{either}{got}"
+            if finding["loc"][-1:] == ("[key]",):  # pydantic's mark for the key itself
                 location, text = location[:-2], f"a key {text}"
         yield f"{'.'.join(location)}: {text}"
 
 
 def _without_forms(location: list[str]) -> list[str]:
-    """Leave out the marks that tell which of two forms a key was read as (schema.py)."""
-    before = ["", *location]
-    return [
-        part
-        for part, key in zip(location, before, strict=False)
-        if key not in _TWO_FORMS or part not in ("<object>", "<text>")
-    ]
+    """Leave out the marks that tell which of several forms a key was read as (schema.py)."""
+    return [part for index, part in enumerate(location) if not _is_mark(location, index)]
+
+
+def _is_mark(location: list[str], index: int) -> bool:
+    part, key = location[index], location[index - 1] if index else ""
+    under_a_name = location[: index - 1] if index > 1 else []
+    if part in ("<object>", "<text>"):
+        return key in _TWO_FORMS or under_a_name == ["environment_variables"]
+    return part in _CHOSEN and (key in BY_TYPE or under_a_name == ["services"])
+
+
+def _section(location: list[str]) -> type[BaseModel]:
+    """Give the model that the last key of a mistake's place was looked up in."""
+    for index in range(len(location) - 2, -1, -1):
+        if location[index] in _CHOSEN and _is_mark(location, index):
+            return _CHOSEN[location[index]]
+        if not _is_mark(location, index):
+            return _SECTIONS.get(location[index], SecretConfig)
+    return BackendConfig
 
 
 def _shown(value: Any) -> str:
@@ -165,8 +221,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004
 
 
-def _unknown_key(location: list[str]) -> str:
-    section = _SECTIONS[location[-2]] if len(location) > 1 else BackendConfig
+def _unknown_key(location: list[str], section: type[BaseModel]) -> str:
     allowed = list(section.model_fields)
     near = difflib.get_close_matches(location[-1].lower(), allowed, n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""

@@ -7,46 +7,26 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
-    Discriminator,
     Field,
     StrictBool,
     StrictInt,
-    StrictStr,
-    StringConstraints,
-    Tag,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-Text = Annotated[StrictStr, StringConstraints(min_length=1)]
-
-
-def _scalar_as_text(value: Any) -> Any:
-    """Spell a YAML or JSON scalar as text, as `az ml` does for tags and variables."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (int, float)):
-        return str(value)
-    return value
-
-
-ScalarText = Annotated[StrictStr, BeforeValidator(_scalar_as_text)]
-
-
-def _form(value: Any) -> str:
-    return "<object>" if isinstance(value, (dict, BaseModel)) else "<text>"
-
-
-# A key that takes a text or an object: told apart by its form, so that a mistake inside the object
-# is reported for the object alone. The two tags are part of an error's location (reader.py).
-OBJECT, TEXT, TEXT_OR_OBJECT = Tag("<object>"), Tag("<text>"), Discriminator(_form)
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+from mlflow_azureml_backend.config.job_schema import (
+    Distribution,
+    Identity,
+    Labels,
+    LimitsConfig,
+    QueueSettingsConfig,
+    ResourcesConfig,
+    Service,
+)
+from mlflow_azureml_backend.config.values import OBJECT, TEXT, TEXT_OR_OBJECT, Text
+from mlflow_azureml_backend.config.values import Section as _Section
+from mlflow_azureml_backend.config.variables import Variable, VariableName, is_secret
 
 
 class WorkspaceConfig(_Section):
@@ -180,6 +160,16 @@ def _lock_forms(value: Any) -> Any:
     raise PydanticCustomError("lock_form", "must be true, false, 'check' or an object")
 
 
+def _compute(value: str) -> str:
+    if value.removeprefix("azureml:").lower() == "local":
+        raise PydanticCustomError(
+            "compute_local",
+            "must be a compute of the workspace: on this machine, projects run with "
+            "`mlflow run` without --backend",
+        )
+    return value
+
+
 class BackendConfig(_Section):
     """The `--backend-config` of one `mlflow run`.
 
@@ -197,7 +187,12 @@ class BackendConfig(_Section):
             "found upward from the project."
         ),
     )
-    compute: Text | None = Field(default=None, description="Name of the compute to run on.")
+    compute: Annotated[Text, AfterValidator(_compute)] | None = Field(
+        default=None,
+        description="Name of the compute to run on: a cluster, an instance or an attached "
+        "Kubernetes. Absent or 'serverless': Azure ML finds the nodes.",
+        examples=["cpu-cluster", "serverless"],
+    )
     environment: (
         Annotated[Annotated[EnvironmentConfig, OBJECT] | Annotated[Text, TEXT], TEXT_OR_OBJECT]
         | None
@@ -224,8 +219,11 @@ class BackendConfig(_Section):
         description="true: exact packages out of a lock file, made if it does not fit; 'check': "
         "fail if it does not fit; or {platforms, channels, file, check}.",
     )
-    environment_variables: dict[Text, ScalarText] = Field(
-        default_factory=dict, description="Variables set in the job's process."
+    environment_variables: dict[VariableName, Variable] = Field(
+        default_factory=dict,
+        description="Variables set in the job's process. '${env:NAME}' in a value is this "
+        "machine's; 'keyvault:NAME' or {value, secret: true} is read by the job from a Key Vault.",
+        examples=[{"OMP_NUM_THREADS": 2, "API_KEY": "keyvault:api-key"}],
     )
     experiment_name: Text | None = Field(
         default=None,
@@ -234,7 +232,54 @@ class BackendConfig(_Section):
     )
     display_name: Text | None = Field(default=None, description="Name shown in the studio.")
     description: Text | None = Field(default=None, description="Text shown in the studio.")
-    tags: dict[Text, ScalarText] = Field(default_factory=dict, description="Tags of the job.")
+    tags: Labels = Field(
+        default_factory=dict, description="Tags of the job.", examples=[{"team": "research"}]
+    )
+    properties: Labels = Field(
+        default_factory=dict,
+        description="Properties of the job; unlike tags they cannot be changed afterwards.",
+    )
+    resources: ResourcesConfig | None = Field(
+        default=None, description="What the job's nodes are, and how many."
+    )
+    distribution: Distribution | None = Field(
+        default=None,
+        description="How the processes of a distributed job find each other.",
+        examples=[{"type": "pytorch", "process_count_per_instance": 4}],
+    )
+    limits: LimitsConfig | None = Field(default=None, description="How long the job may run.")
+    queue_settings: QueueSettingsConfig | None = Field(
+        default=None,
+        description="How the job queues.",
+        examples=[{"job_tier": "spot", "priority": "low"}],
+    )
+    identity: Identity | None = Field(
+        default=None,
+        description="Who the job is towards other services; default: the compute's.",
+        examples=[{"type": "user_identity"}],
+    )
+    services: dict[Text, Service] | None = Field(
+        default=None,
+        description="What can be opened while the job runs, each under a name.",
+        examples=[{"lab": {"type": "jupyter_lab"}}],
+    )
+    parent_job_name: Text | None = Field(
+        default=None, description="Name of the job that this one is a child of."
+    )
+    is_deterministic: StrictBool | None = Field(
+        default=None,
+        description="Whether the same input gives the same output; Azure ML looks at it in "
+        "pipelines alone, where it uses results again.",
+    )
+    job_file: Text | None = Field(
+        default=None,
+        description="A command job's YAML file in the project to start from; the keys beside this "
+        "one go first.",
+        examples=["job.yml"],
+    )
+    dry_run: StrictBool = Field(
+        default=False, description="Print the job as YAML instead of submitting it."
+    )
     stream: StrictBool = Field(
         default=True,
         description="Follow the job and print its log; false returns right after submission.",
@@ -247,3 +292,18 @@ class BackendConfig(_Section):
     queue_timeout: Annotated[StrictInt, Field(gt=0)] | None = Field(
         default=None, description="Cancel the job when it has not started after so many seconds."
     )
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> BackendConfig:
+        if self.identity is not None and self.identity.type == "aml_token":
+            secrets = [
+                name for name, value in self.environment_variables.items() if is_secret(value)
+            ]
+            if secrets:
+                raise PydanticCustomError(
+                    "identity_of_secrets",
+                    "environment_variables.{name} is read from a Key Vault, which `identity` "
+                    "aml_token cannot; take managed or user_identity",
+                    {"name": secrets[0]},
+                )
+        return self

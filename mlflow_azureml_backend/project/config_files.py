@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.config import environment_section
-from mlflow_azureml_backend.errors import EnvironmentSpecError
+from mlflow_azureml_backend.config.job_file import with_job_file
+from mlflow_azureml_backend.errors import ConfigError, EnvironmentSpecError
 from mlflow_azureml_backend.project.environment_files import (
     read_conda_content,
     read_conda_file,
@@ -19,6 +20,48 @@ if TYPE_CHECKING:
 
 # What names and describes an environment in its file, and says nothing of what is in it.
 _DESCRIPTION = ("$schema", "name", "version", "description", "tags", "os_type")
+
+
+def read_job_file(config: BackendConfig, root: Path) -> BackendConfig:
+    """Lay the config over the job file that it names, if it names one.
+
+    Args:
+        config: The backend config.
+        root: The project's folder.
+
+    Raises:
+        ConfigError: There is no such file, or it is no command job's.
+    """
+    if config.job_file is None:
+        return config
+    file = root / config.job_file
+    if not file.is_file():
+        raise ConfigError(
+            f"Backend config: job_file: there is no {file}. Name a command job's YAML file by its "
+            "path in the project."
+        )
+    try:
+        content = dict(read_yaml_mapping(file))
+    except EnvironmentSpecError as error:
+        raise ConfigError(f"Backend config: job_file: {error}") from error
+    if "environment" in content:
+        content["environment"] = _from_folder(content["environment"], file.parent)
+    return with_job_file(config, content, where=str(file))
+
+
+def _from_folder(environment: Any, folder: Path) -> Any:
+    """Make the paths in a job file's environment absolute: there they start at the file."""
+    if isinstance(environment, str):
+        path = environment.removeprefix("file:")
+        return str(folder / path) if path.endswith((".yml", ".yaml")) else environment
+    if not isinstance(environment, dict):
+        return environment
+    found = dict(environment)
+    if isinstance(found.get("conda_file"), str):
+        found["conda_file"] = str(folder / found["conda_file"].removeprefix("file:"))
+    if isinstance(found.get("build"), dict) and isinstance(found["build"].get("path"), str):
+        found["build"] = {**found["build"], "path": str(folder / found["build"]["path"])}
+    return {key: value for key, value in found.items() if key not in _DESCRIPTION}
 
 
 def read_config_files(config: BackendConfig, root: Path) -> BackendConfig:

@@ -6,14 +6,22 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from mlflow_azureml_backend.config.variables import resolve_variables
 from mlflow_azureml_backend.job import EMPTY, JobSpec
 from mlflow_azureml_backend.project import EnvironmentKind, ProjectEnvironment
 from mlflow_azureml_backend.translate.command import render_command
 from mlflow_azureml_backend.translate.conda_spec import in_order
-from mlflow_azureml_backend.translate.docker_arguments import resources_from_docker_args
 from mlflow_azureml_backend.translate.environment import client_mlflow, plan_environment
+from mlflow_azureml_backend.translate.job_sections import (
+    compute_of,
+    labels,
+    refuse_expressions,
+    resources_of,
+    section,
+)
 from mlflow_azureml_backend.translate.plugin_install import with_plugin_at_start
 from mlflow_azureml_backend.translate.plugin_releases import packaged_releases
+from mlflow_azureml_backend.translate.secret_variables import with_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +31,10 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.project import GitSource, ProjectSpec
     from mlflow_azureml_backend.translate.environment import ClientVersions
 
+_ALWAYS_RUNS = (
+    "is_deterministic changes nothing for a job of its own, which always runs: Azure ML uses "
+    "results again in pipelines alone"
+)
 _NO_ENVIRONMENT = ProjectEnvironment(kind=EnvironmentKind.NONE)
 
 
@@ -35,6 +47,7 @@ def translate(
     versions: ClientVersions,
     use_project_environment: bool = True,
     docker_args: Mapping[str, str | bool] = EMPTY,
+    environ: Mapping[str, str] = EMPTY,
 ) -> JobSpec:
     """Say what Azure ML will get for one run.
 
@@ -46,11 +59,13 @@ def translate(
         versions: This machine's Python and MLflow.
         use_project_environment: False for MLflow's `--env-manager local`.
         docker_args: MLflow's `--docker-args`: name and value, or True for a flag.
+        environ: This machine's variables, for `${env:NAME}`.
 
     Raises:
         ProjectError: A value does not fit its parameter.
         EnvironmentSpecError: The environment cannot work.
-        ConfigError: The config's environment is no environment.
+        ConfigError: The config's environment is no environment, one of this machine's variables
+            is missing, or a value is one that Azure ML would not take as it is.
     """
     releases = packaged_releases()
     own = project.environment if use_project_environment else _NO_ENVIRONMENT
@@ -62,21 +77,40 @@ def translate(
         command = with_plugin_at_start(
             command, environment.at_start, mlflow=client_mlflow(versions, releases)
         )
-    return JobSpec(
+    variables = resolve_variables(config.environment_variables, environ)
+    if variables.secret:
+        # First of all: the plugin may have to come from an index that wants a password.
+        command = with_secrets(command)
+    notes = _notes(config)
+    spec = JobSpec(
         command=command,
         code=project.root,
         environment=_in_order(environment.spec),
-        compute=config.compute,
-        resources=resources_from_docker_args(docker_args),
+        compute=compute_of(config),
+        resources=resources_of(config, docker_args),
         experiment_name=config.experiment_name or experiment_name,
         display_name=config.display_name or run_name,
         description=config.description,
         environment_variables=MappingProxyType(
-            {**dict(project.environment.variables), **config.environment_variables}
+            {**dict(project.environment.variables), **variables.open}
         ),
-        tags=MappingProxyType(dict(config.tags)),
-        properties=MappingProxyType(_lineage(project.git)),
+        tags=labels("tags", config.tags, notes),
+        properties=labels("properties", {**_lineage(project.git), **config.properties}, notes),
+        distribution=section(config.distribution),
+        limits=section(config.limits),
+        queue_settings=section(config.queue_settings),
+        identity=section(config.identity),
+        services=MappingProxyType(
+            {name: section(service) or EMPTY for name, service in (config.services or {}).items()}
+        ),
+        parent_job_name=config.parent_job_name,
+        secret_variables=variables.secret,
     )
+    return replace(refuse_expressions(spec), notes=tuple(notes))
+
+
+def _notes(config: BackendConfig) -> list[str]:
+    return [_ALWAYS_RUNS] if config.is_deterministic is not None else []
 
 
 def _in_order(environment: EnvironmentSpec) -> EnvironmentSpec:

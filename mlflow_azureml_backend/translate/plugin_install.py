@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _SCRIPT_NAME = "add_azureml_mlflow.py"
 _ON_ARGUMENT = "ARG IMAGE\nFROM ${IMAGE}\n"
-_PYTHON = '"$(command -v python || command -v python3)"'
+PYTHON = '"$(command -v python || command -v python3)"'
 
 # Runs in whatever Python the image has, so it keeps to what 3.7 knows. Processes of one node share
 # a folder, and the first of them installs for all.
@@ -104,7 +104,7 @@ def with_plugin_at_start(command: str, plugin: PluginRelease, *, mlflow: str) ->
     """
     script = shell_quote(_with_choices(plugin, mlflow) + _AT_START)
     return (
-        f"plugin=$({_PYTHON} -c {script}) || "
+        f"plugin=$({PYTHON} -c {script}) || "
         f"{{ echo '{PLUGIN} cannot be installed, by which the job logs to the workspace' >&2; "
         "exit 1; }\n"
         'export PYTHONPATH="$plugin${PYTHONPATH:+:$PYTHONPATH}"\n'

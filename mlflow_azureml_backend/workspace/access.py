@@ -102,11 +102,19 @@ class Workspace:
         )
         return replace(spec, environment=environment)
 
+    def check(self, spec: JobSpec, *, wants_gpu: bool = False) -> tuple[str, ...]:
+        """Find what keeps a job from running here, and give what the user should know."""
+        from mlflow_azureml_backend.workspace.job_checks import check_job
+
+        return check_job(self._connection, spec, wants_gpu=wants_gpu)
+
     def submit(self, spec: JobSpec, *, name: str) -> JobHandle:
         """Upload the snapshot and create the job under this name."""
         from mlflow_azureml_backend.workspace.jobs import submit_job
+        from mlflow_azureml_backend.workspace.secret_values import with_stored_secrets
         from mlflow_azureml_backend.workspace.snapshot import upload_snapshot
 
+        spec = with_stored_secrets(self._connection, spec, name=name)
         code_id = upload_snapshot(self._connection, spec.code)
         return submit_job(self._connection, spec, name=name, code_id=code_id)
 

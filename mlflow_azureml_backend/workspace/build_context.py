@@ -45,6 +45,20 @@ def upload_build_context(connection: Connection, build: BuildSpec) -> tuple[str,
     return url, build.dockerfile
 
 
+def write_build_context(build: BuildSpec, folder: Path) -> None:
+    """Copy a build context into a folder, for whoever builds or submits it by other means.
+
+    Args:
+        build: The context.
+        folder: Where; what is there is overwritten.
+    """
+    with TemporaryDirectory() as temporary:
+        for file in _files(build, Path(temporary)):
+            target = folder / file.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file.path, target)
+
+
 def _files(build: BuildSpec, temporary: Path) -> list[SnapshotFile]:
     """List what is in the context, in the order in which it is hashed."""
     found = {file.name: file for file in _files_of_folder(build)}

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 _API = "2024-04-01"
 
 
-def check_compute(connection: Connection, name: str) -> None:
+def check_compute(connection: Connection, name: str) -> dict[str, Any]:
     """Make sure that a compute exists and can take jobs.
 
     The service accepts a job for a compute that is broken and lets it wait for ever.
+
+    Returns:
+        The properties of its resource.
 
     Raises:
         NotFoundError: There is no such compute; names those that there are.
@@ -39,6 +42,9 @@ def check_compute(connection: Connection, name: str) -> None:
         raise WorkspaceError(
             f"Compute '{name}' cannot run jobs: its provisioning failed{_reason(properties)}."
         )
+    if properties.get("provisioningState") == "Deleting":
+        raise WorkspaceError(f"Compute '{name}' cannot run jobs: it is being deleted.")
+    return dict(properties)
 
 
 def read_compute_state(connection: Connection, name: str) -> ComputeState:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 ARM = "https://management.azure.com"
 _SCOPE = f"{ARM}/.default"
+_VAULT_SCOPE = "https://vault.azure.net/.default"
 _REFRESH_SECONDS = 300.0
 _BAD_REQUEST = 400
 # For those who ask again themselves, and rather soon: no hanging server may hold them up.
@@ -196,6 +197,30 @@ class Connection:
 
         with service_errors(doing):
             response = self._anonymous.send_request(HttpRequest("POST", url, data=form))
+            response.raise_for_status()
+            return dict(response.json())
+
+    def vault(self, method: str, url: str, *, doing: str, body: Any) -> dict[str, Any]:
+        """Send a request to a Key Vault, which takes tokens of its own.
+
+        Args:
+            method: HTTP method.
+            url: The secret's URL.
+            doing: For the message of a failure; never the secret.
+            body: JSON body.
+
+        Raises:
+            WorkspaceError: The vault refused, or could not be reached.
+        """
+        from azure.core.rest import HttpRequest
+
+        with service_errors(doing):
+            token = self.credential.get_token(_VAULT_SCOPE).token
+            headers = {"Authorization": f"Bearer {token}"}
+            response = self._anonymous.send_request(
+                HttpRequest(method, url, json=body, headers=headers),
+                retry_on_methods=_REPEATED,
+            )
             response.raise_for_status()
             return dict(response.json())
 

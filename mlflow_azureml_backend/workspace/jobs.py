@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,13 @@ from mlflow_azureml_backend.errors import (
     WorkspaceError,
 )
 from mlflow_azureml_backend.job import JobHandle
+from mlflow_azureml_backend.translate.job_yaml import as_text, job_yaml
 from mlflow_azureml_backend.workspace.build_context import upload_build_context
 from mlflow_azureml_backend.workspace.failures import service_errors, without_secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mlflow_azureml_backend.job import EnvironmentSpec, JobSpec
     from mlflow_azureml_backend.workspace.connection import Connection
 
@@ -87,7 +91,7 @@ def cancel_job(connection: Connection, name: str) -> None:
 
 
 def _put(connection: Connection, spec: JobSpec, name: str, code_id: str) -> None:
-    from azure.ai.ml import MLClient, command
+    from azure.ai.ml import MLClient
     from azure.ai.ml.exceptions import MlException
 
     # The SDK warns about its own experimental classes; a user of ours can do nothing about it.
@@ -101,25 +105,46 @@ def _put(connection: Connection, spec: JobSpec, name: str, code_id: str) -> None
         enable_telemetry=False,
         **connection.endpoint.client_arguments,
     )
-    job = command(
-        name=name,
-        command=spec.command,
-        code=code_id,
-        environment=_environment(connection, spec.environment),
-        compute=spec.compute,
-        shm_size=spec.resources.shm_size,
-        docker_args=spec.resources.docker_args,
-        experiment_name=spec.experiment_name,
-        display_name=spec.display_name,
-        description=spec.description,
-        environment_variables=dict(spec.environment_variables),
-        tags=dict(spec.tags),
-        properties=dict(spec.properties),
-    )
+    job = as_entity(job_yaml(spec, code=f"azureml:{code_id}", name=name))
+    job.environment = _environment(connection, spec.environment)
     try:
         client.jobs.create_or_update(job)
     except MlException as error:
         raise SubmissionError(without_secrets(f"azure-ai-ml refused the job: {error}")) from error
+
+
+def as_entity(document: Mapping[str, Any]) -> Any:
+    """Read a job's document as `az ml job create -f` reads it: what is rendered is submitted.
+
+    Args:
+        document: As `job_yaml` gives it.
+
+    Raises:
+        SubmissionError: azure-ai-ml does not take it.
+    """
+    from azure.ai.ml import load_job
+    from azure.ai.ml.entities import ManagedIdentityConfiguration
+    from azure.ai.ml.exceptions import MlException
+    from marshmallow import ValidationError
+
+    rest = dict(document)
+    identity = dict(rest.get("identity") or {})
+    # azure-ai-ml's own YAML schema breaks on this key of it.
+    resource_id = identity.pop("msi_resource_id", None)
+    if identity:
+        rest["identity"] = identity
+    # The environment is set by whoever submits; azure-ai-ml only wants to see that there is one.
+    if "build" in rest["environment"]:
+        rest["environment"] = f"azureml:{_ANONYMOUS}@latest"
+    try:
+        job = load_job(io.StringIO(as_text(rest)))
+    except (MlException, ValidationError) as error:
+        reason = " ".join(str(error).split())
+        raise SubmissionError(f"azure-ai-ml refused the job: {reason[:600]}") from error
+    if resource_id is not None:
+        identity.pop("type")
+        job.identity = ManagedIdentityConfiguration(**identity, resource_id=resource_id)
+    return job
 
 
 def _environment(connection: Connection, spec: EnvironmentSpec) -> Any:

@@ -44,6 +44,33 @@ def test_every_key_is_read():
         "display_name": "d",
         "description": "t",
         "tags": {"k": "v"},
+        "properties": {"p": "v"},
+        "resources": {
+            "instance_type": "t",
+            "instance_count": 2,
+            "max_instance_count": 3,
+            "shm_size": "4g",
+            "docker_args": "--ipc host",
+            "locations": ["westeurope"],
+            "properties": {"a": {"b": 1}},
+        },
+        "distribution": {"type": "pytorch", "process_count_per_instance": 2},
+        "limits": {"timeout": 60},
+        "queue_settings": {"job_tier": "spot", "priority": "low"},
+        "identity": {"type": "user_identity"},
+        "services": {
+            "t": {
+                "type": "tensor_board",
+                "log_dir": "l",
+                "nodes": "all",
+                "port": 1,
+                "properties": {"a": "b"},
+            }
+        },
+        "parent_job_name": "p",
+        "is_deterministic": True,
+        "job_file": "job.yml",
+        "dry_run": True,
         "stream": False,
         "on_interrupt": "detach",
         "queue_timeout": 60,
@@ -160,10 +187,10 @@ WRONG = [
     ({"tags": {"a": None}}, "tags.a: must be text, got None."),
     ({"tags": {"a": {"b": "c"}}}, "tags.a: must be text, got {'b': 'c'}."),
     ({"tags": {"": "x"}}, "tags: a key must not be empty, got ''."),
-    ({"environment_variables": {"A": None}}, "environment_variables.A: must be text, got None."),
+    ({"environment_variables": {"A": None}}, "environment_variables.A: must be text or an object."),
     (
         {"environment_variables": "A=1"},
-        "environment_variables: must be an object of key and value, got 'A=1'.",
+        "environment_variables: must be an object of key and value.",
     ),
     ({"workspace": 3}, "workspace: must be text or an object, got 3."),
     ({"workspace": []}, "workspace: must be text or an object, got []."),
@@ -184,6 +211,87 @@ WRONG = [
     (
         {"environment": {"build": {}}},
         "environment.build.path: is missing.",
+    ),
+    (
+        {"resources": {"instance_count": 0}},
+        "resources.instance_count: must be greater than 0, got 0.",
+    ),
+    (
+        {"resources": {"instance_count": 3, "max_instance_count": 2}},
+        (
+            "resources: must have a max_instance_count that is not below instance_count, "
+            "got {'instance_count': 3, 'max_instance_count': 2}."
+        ),
+    ),
+    (
+        {"resources": {"shm_size": "2gb"}},
+        "resources.shm_size: must be a number and one of b, k, m, g, such as '4g', got '2gb'.",
+    ),
+    ({"resources": {"docker_args": 3}}, "resources.docker_args: must be text, got 3."),
+    ({"resources": {"locations": []}}, "resources.locations: must have at least 1 entry, got []."),
+    ({"limits": {"timeout": "1h"}}, "limits.timeout: must be a whole number, got '1h'."),
+    (
+        {"queue_settings": {"priority": 3}},
+        "queue_settings.priority: must be 'low', 'medium' or 'high', got 3.",
+    ),
+    (
+        {"distribution": {"type": "horovod"}},
+        (
+            "distribution: must be an object whose `type` is 'pytorch', 'mpi', 'tensorflow' or "
+            "'ray', got {'type': 'horovod'}."
+        ),
+    ),
+    (
+        {"identity": "managed"},
+        (
+            "identity: must be an object whose `type` is 'managed', 'user_identity' or "
+            "'aml_token', got 'managed'."
+        ),
+    ),
+    (
+        {"identity": {"type": "managed", "client_id": "me"}},
+        "identity.client_id: must be a UUID, got 'me'.",
+    ),
+    ({"services": {"s": {"type": "ssh"}}}, "services.s.ssh_public_keys: is missing."),
+    (
+        {"services": {"s": {"type": "vs_code", "port": 70000}}},
+        "services.s.port: must be less than 65536, got 70000.",
+    ),
+    (
+        {"environment_variables": {"A": {"value": "hidden", "secret": False}}},
+        "environment_variables.A.secret: must be true.",
+    ),
+    (
+        {"environment_variables": {"A": "keyvault:no name"}},
+        (
+            "environment_variables.A: must be 'keyvault:NAME' or 'keyvault:VAULT/NAME', with "
+            "'/VERSION' or without; a name is of letters, digits and hyphens."
+        ),
+    ),
+    (
+        {"environment_variables": {"A=B": "x"}},
+        "environment_variables: a key must not hold '=' or a zero byte.",
+    ),
+    (
+        {"tags": {"k" * 101: "v"}},
+        (
+            "tags: the key 'kkkkkkkkkkkkkkkkkkkk…' has 101 characters, and Azure ML keeps 100, got "
+            f"{{'{'k' * 55}...."
+        ),
+    ),
+    (
+        {"tags": {str(number): "" for number in range(60)}},
+        (
+            "tags: has 60 entries, and Azure ML keeps 50, got "
+            "{'0': '', '1': '', '2': '', '3': '', '4': '', '5': '', '6...."
+        ),
+    ),
+    (
+        {"compute": "local"},
+        (
+            "compute: must be a compute of the workspace: on this machine, projects run with "
+            "`mlflow run` without --backend, got 'local'."
+        ),
     ),
     ({"image": 3}, "image: must be text or an object, got 3."),
     ({"image": {"gpu": "yes"}}, "image.gpu: must be true or false, got 'yes'."),
@@ -215,7 +323,7 @@ ALL_KEYS = ", ".join(BackendConfig.model_fields)
     ("raw", "message"),
     [
         ({"comput": "x"}, f"comput: unknown key. Did you mean 'compute'? Allowed: {ALL_KEYS}."),
-        ({"COMPUTE": "x"}, f"COMPUTE: unknown key. Did you mean 'compute'? Allowed: {ALL_KEYS}."),
+        ({"TAGS": {}}, f"TAGS: unknown key. Did you mean 'tags'? Allowed: {ALL_KEYS}."),
         ({"enviroment": "x"}, "Did you mean 'environment'?"),
         ({"env_variables": {}}, "Did you mean 'environment_variables'?"),
         ({"experiment": "x"}, "Did you mean 'experiment_name'?"),
@@ -234,6 +342,19 @@ ALL_KEYS = ", ".join(BackendConfig.model_fields)
         (
             {"environment": {"build": {"path": ".", "dockerfile": "D"}}},
             "Did you mean 'dockerfile_path'? Allowed: path, dockerfile_path.",
+        ),
+        ({"resources": {"instance_counts": 2}}, "Did you mean 'instance_count'?"),
+        (
+            {"distribution": {"type": "mpi", "worker_count": 1}},
+            "distribution.worker_count: unknown key. Allowed: type, process_count_per_instance.",
+        ),
+        (
+            {"services": {"<text>": {"type": "ssh", "ssh_public_keys": "k", "ports": 1}}},
+            "services.<text>.ports: unknown key. Did you mean 'port'?",
+        ),
+        (
+            {"environment_variables": {"A": {"value": "v", "secret": True, "vault": "x"}}},
+            "environment_variables.A.vault: unknown key. Did you mean 'value'?",
         ),
         ({"image": {"bass": "x"}}, "image.bass: unknown key. Did you mean 'base'?"),
     ],

@@ -76,6 +76,14 @@ EXEMPTIONS: Final[tuple[Exemption, ...]] = (
         reason="Outputs name assets since the preview versions of 2023; 2024-04-01 left it out.",
         message="'asset(Name|Version)'",
     ),
+    Exemption(
+        operation="Jobs_CreateOrUpdate",
+        part="request",
+        field=r"properties(\.queueSettings|\.resources)?",
+        reason="Preview versions have these keys, and azure-ai-ml sends them to one of those.",
+        message="'(priority|locations|maxInstanceCount|parentJobName)'",
+        client="^azure-ai-ml/",
+    ),
 )
 """What may be."""
 

@@ -104,27 +104,32 @@ CASES = [
 ]
 
 
+ALWAYS = {
+    *("command", "code", "environment", "compute", "resources", "experiment_name", "display_name"),
+    *("description", "environment_variables", "tags", "properties"),
+}
+
+
+def plain(value):
+    if dataclasses.is_dataclass(value):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if hasattr(value, "items"):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
 def as_json(spec):
-    content = dataclasses.asdict(
-        dataclasses.replace(
-            spec,
-            environment_variables=dict(spec.environment_variables),
-            tags=dict(spec.tags),
-            properties=dict(spec.properties),
-            environment=dataclasses.replace(
-                spec.environment,
-                conda_file=spec.environment.conda_file and dict(spec.environment.conda_file),
-                build=spec.environment.build
-                and dataclasses.replace(
-                    spec.environment.build, files=dict(spec.environment.build.files)
-                ),
-            ),
-        )
-    )
+    content = plain(spec)
     if spec.environment.local is None:
         del content["environment"]["local"]
     content["code"] = spec.code.relative_to(PROJECTS).as_posix()
-    return content
+    # What a job does not say is left out, but for the keys that every file has.
+    content["resources"] = said(content["resources"], {"shm_size", "docker_args"})
+    return said(content, ALWAYS)
+
+
+def said(content, always):
+    return {key: value for key, value in content.items() if key in always or value}
 
 
 @pytest.mark.parametrize(

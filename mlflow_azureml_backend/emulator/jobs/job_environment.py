@@ -16,6 +16,13 @@ _SYSTEM_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 _LOOPBACK: Final = "localhost,127.0.0.1,::1"
 
 
+MSI_PATH: Final = "/_emulator/identity/msi/token"
+"""Where the front gives tokens of the compute's managed identity."""
+
+OBO_PATH: Final = "/_emulator/identity/obo/token"
+"""Where it gives tokens on behalf of the user who submitted the job."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunIdentity:
     """Say which run a process belongs to.
@@ -28,6 +35,8 @@ class RunIdentity:
         experiment_name: the experiment's name.
         token: a token that is good for this run's requests.
         token_expiry: when the token ends.
+        identity: the type of the job's `identity`; None when it names none.
+        address: where the emulator's front is, which gives identities their tokens.
     """
 
     workspace: WorkspaceKey
@@ -37,6 +46,8 @@ class RunIdentity:
     experiment_name: str
     token: str
     token_expiry: datetime
+    identity: str | None
+    address: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +90,7 @@ def job_environment(
         **_node_variables(node),
         **interpreter,
         **_run_variables(run),
+        **_identity_variables(run),
         **bindings,
         **user,
     }
@@ -127,3 +139,16 @@ def _run_variables(run: RunIdentity) -> dict[str, str]:
         "AZUREML_SERVICE_ENDPOINT": service,
         "AZUREML_DISCOVERY_SERVICE_ENDPOINT": f"{service}/discovery",
     }
+
+
+def _identity_variables(run: RunIdentity) -> dict[str, str]:
+    """Say where a process gets tokens for other services, as the compute's identity or its user's.
+
+    A job that runs with the workspace's own token has no such place.
+    """
+    if run.identity == "AMLToken":
+        return {}
+    variables = {"MSI_ENDPOINT": f"{run.address}{MSI_PATH}", "MSI_SECRET": run.token}
+    if run.identity == "UserIdentity":
+        variables["OBO_ENDPOINT"] = f"{run.address}{OBO_PATH}?run={run.token}"
+    return variables

@@ -174,4 +174,6 @@ def _identity(emulation: Emulation, record: JobRecord, definition: JobDefinition
         experiment_name=definition.experiment_name,
         token=token,
         token_expiry=datetime.now(timezone.utc) + _TOKEN_LIFETIME,
+        identity=(record.properties.get("identity") or {}).get("identityType"),
+        address=emulation.address,
     )

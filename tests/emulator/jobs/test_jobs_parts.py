@@ -96,7 +96,7 @@ def test_the_tail_of_a_long_log_begins_with_a_whole_line() -> None:
     assert tail.endswith("line 999")
 
 
-def run_identity() -> RunIdentity:
+def run_identity(identity: str | None = None) -> RunIdentity:
     return RunIdentity(
         workspace=EMULATOR_WORKSPACE,
         region="westeurope",
@@ -105,6 +105,8 @@ def run_identity() -> RunIdentity:
         experiment_name="my experiment",
         token="a.b.c",
         token_expiry=datetime(2030, 1, 1, tzinfo=timezone.utc),
+        identity=identity,
+        address="http://127.0.0.1:1234",
     )
 
 
@@ -157,7 +159,29 @@ def test_a_job_gets_the_service_s_variables_in_the_service_s_form() -> None:
         "AZUREML_SERVICE_ENDPOINT": "https://westeurope.api.azureml.ms",
         "AZUREML_DISCOVERY_SERVICE_ENDPOINT": "https://westeurope.api.azureml.ms/discovery",
         "AZURE_ML_INPUT_data": "other",
+        "MSI_ENDPOINT": "http://127.0.0.1:1234/_emulator/identity/msi/token",
+        "MSI_SECRET": "a.b.c",
     }
+
+
+@pytest.mark.parametrize(
+    ("identity", "places"),
+    [
+        (None, {"MSI_ENDPOINT"}),
+        ("Managed", {"MSI_ENDPOINT"}),
+        ("UserIdentity", {"MSI_ENDPOINT", "OBO_ENDPOINT"}),
+        ("AMLToken", set()),
+    ],
+)
+def test_a_job_gets_tokens_for_other_services_by_its_identity(
+    tmp_path: Path, identity: str | None, places: set[str]
+) -> None:
+    node = Node(bin=tmp_path, home=tmp_path, temporary=tmp_path, proxy="", ca_bundle=tmp_path)
+    variables = job_environment(run_identity(identity), node, interpreter={}, bindings={}, user={})
+    assert {name for name in variables if name.endswith("_ENDPOINT")} - {
+        "AZUREML_SERVICE_ENDPOINT",
+        "AZUREML_DISCOVERY_SERVICE_ENDPOINT",
+    } == places
 
 
 @pytest.fixture
