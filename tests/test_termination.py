@@ -13,6 +13,15 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows kills w
 SIGNALS = [signal.SIGTERM, *([signal.SIGHUP] if sys.platform != "win32" else [])]
 
 
+@pytest.fixture(autouse=True)
+def handled_by_nobody():
+    """Take away the handlers that other tests' servers left in this process."""
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_exits_inside_the_block_alone(number):
     def end():

@@ -1,4 +1,4 @@
-"""What goes wrong, in one line on stderr, with the right exit code."""
+"""What goes wrong, told on stderr without a traceback, with the right exit code."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Program(click.Group):
 
 @contextlib.contextmanager
 def one_line_errors(*, as_json: bool = False) -> Iterator[None]:
-    """Turn the errors of this package and of MLflow into one line and an exit code.
+    """Turn the errors of this package and of MLflow into one message and an exit code.
 
     Args:
-        as_json: Write the line as JSON: `{"error": {"type": …, "message": …}}`.
+        as_json: Write it as one line of JSON: `{"error": {"type": …, "message": …}}`.
     """
     from mlflow.exceptions import MlflowException
 
@@ -49,7 +49,7 @@ def one_line_errors(*, as_json: bool = False) -> Iterator[None]:
 
 
 def _tell(error: Exception, *, as_json: bool) -> None:
-    message = " ".join(str(error).split())
+    message = str(error).strip()
     if as_json:
         document = {"error": {"type": type(error).__name__, "message": message}}
         click.echo(json.dumps(document), err=True)

@@ -12,6 +12,7 @@ import mlflow_azureml_backend.project
 IN_MLFLOW_2_9 = {
     "mlflow.exceptions": {"MlflowException"},
     "mlflow.projects": {"env_type"},
+    "mlflow.projects.backend": {"loader"},
     "mlflow.projects.utils": {
         "_fetch_git_repo",
         "_fetch_project",

@@ -35,7 +35,7 @@ def test_a_dockerfile_is_built_here_where_a_repository_is_named_and_by_azure_ml_
     assert (here.spec.local.name, here.spec.local.repository) == (None, "r.io/team/project")
     assert here.spec.local.push
     # The image is known, so the plugin goes into it.
-    assert here.spec.local.layer.dockerfile.startswith("ARG IMAGE\nFROM ${IMAGE}\nCOPY ")
+    assert here.spec.local.layer.files["Dockerfile"].startswith("ARG IMAGE\nFROM ${IMAGE}\nCOPY ")
     assert here.at_start is None
 
     there = plan(DOCKERFILE)
@@ -47,8 +47,8 @@ def test_a_dockerfile_is_built_here_where_a_repository_is_named_and_by_azure_ml_
 def test_an_image_of_docker_env_may_be_on_this_machine_alone():
     spec = plan(DOCKER).spec
     assert (spec.local.name, spec.local.repository) == ("train:1", None)
-    assert spec.local.layer.files == spec.build.files
-    assert spec.build.dockerfile.startswith("FROM train:1\nCOPY ")
+    assert spec.local.layer.files.keys() == spec.build.files.keys()
+    assert spec.build.files["Dockerfile"].startswith("FROM train:1\nCOPY ")
     named = plan(DOCKER, image={**REPOSITORY, "push": False}, inject="never").spec
     assert named.image == "train:1"
     assert named.local == LocalImageSpec(name="train:1", push=False, **REPOSITORY)
