@@ -19,6 +19,7 @@ from mlflow_azureml_backend.project.config_files import read_config_files
 from mlflow_azureml_backend.project.loader import read_project
 from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun, display_for
 from mlflow_azureml_backend.tracking import experiment_name, open_run
+from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.translate import ClientVersions, translate
 from mlflow_azureml_backend.translate.command import resolve_parameters
 from mlflow_azureml_backend.workspace import connect
@@ -75,6 +76,7 @@ class AzureMLProjectBackend(AbstractBackend):
             entry_point=entry_point,
             parameters=params,
             build_image=options.build_image,
+            config=config,
         )
         config = read_config_files(config, project.root)
         ref = locate_workspace(
@@ -97,6 +99,7 @@ class AzureMLProjectBackend(AbstractBackend):
         workspace = connect(ref)
         if spec.compute is not None:
             workspace.check_compute(spec.compute)
+        spec = workspace.check_data(spec)
         job_name = new_job_name(project.name or project.root.name)
         session = open_run(
             project,
@@ -112,7 +115,7 @@ class AzureMLProjectBackend(AbstractBackend):
         display = display_for(stream=config.stream or bool(invocation))
         _announce(display, project, spec, workspace)
         try:
-            handle = workspace.submit(spec, name=job_name)
+            handle = workspace.submit(spec, name=job_name, transfer=Transfer(visible=config.stream))
             session.submitted(handle)
         except BaseException as error:
             # Whoever sees an error, or pressed Ctrl-C, must not pay for a job: by its name it can

@@ -8,9 +8,13 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mlflow_azureml_backend.data_spec import SnapshotSpec
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from mlflow_azureml_backend.data_spec import InputSpec, OutputSpec
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -117,6 +121,7 @@ class JobSpec:
 
     Args:
         code: Project folder on this machine; becomes the snapshot.
+        snapshot: What of that folder.
     """
 
     command: str
@@ -127,6 +132,9 @@ class JobSpec:
     experiment_name: str
     display_name: str | None = None
     description: str | None = None
+    inputs: Mapping[str, InputSpec] = field(default_factory=lambda: EMPTY)
+    outputs: Mapping[str, OutputSpec] = field(default_factory=lambda: EMPTY)
+    snapshot: SnapshotSpec = field(default_factory=SnapshotSpec)
     environment_variables: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     tags: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     properties: Mapping[str, str] = field(default_factory=lambda: EMPTY)

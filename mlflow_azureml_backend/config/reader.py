@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from mlflow_azureml_backend.config.data_schema import InputConfig, OutputConfig, SnapshotConfig
 from mlflow_azureml_backend.config.schema import (
     BackendConfig,
     BuildConfig,
@@ -41,6 +42,7 @@ _WANTED = {
     "dict_type": "must be an object of key and value",
     "model_type": "must be an object of key and value",
     "missing": "is missing",
+    "list_type": "must be a list",
     "literal_error": "must be {expected}",
 }
 
@@ -50,7 +52,11 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "environment": EnvironmentConfig,
     "image": ImageConfig,
     "build": BuildConfig,
+    "snapshot": SnapshotConfig,
 }
+
+# Objects whose keys are names of the user's own, and what stands below each.
+_NAMED_SECTIONS: dict[str, type[BaseModel]] = {"inputs": InputConfig, "outputs": OutputConfig}
 
 # Keys that take a text or an object.
 _TWO_FORMS = ("workspace", "environment", "conda_file", "image")
@@ -65,12 +71,14 @@ class MLflowOptions:
         env_manager: `local` means: do not run the project's own environment.
         build_image: Build the project's Dockerfile.
         docker_args: Arguments for `docker run`: name and value, or True for a flag.
+        storage_dir: Folder that data is downloaded to, or None for a temporary one.
     """
 
     synchronous: bool = True
     env_manager: str | None = None
     build_image: bool = False
     docker_args: Mapping[str, str | bool] = field(default_factory=dict)
+    storage_dir: str | None = None
 
 
 def read_backend_config(raw: Mapping[str, Any]) -> tuple[BackendConfig, MLflowOptions]:
@@ -96,6 +104,7 @@ def read_backend_config(raw: Mapping[str, Any]) -> tuple[BackendConfig, MLflowOp
         env_manager=raw.get("ENV_MANAGER"),
         build_image=bool(raw.get("build_image")),
         docker_args=MappingProxyType(dict(raw.get("DOCKER_ARGS") or {})),
+        storage_dir=raw.get("STORAGE_DIR") or None,
     )
 
 
@@ -138,7 +147,8 @@ def _without_forms(location: list[str]) -> list[str]:
     return [
         part
         for part, key in zip(location, before, strict=False)
-        if key not in _TWO_FORMS or part not in ("<object>", "<text>")
+        if part not in ("<object>", "<text>")
+        or not (key in _TWO_FORMS or location[0] in _NAMED_SECTIONS)
     ]
 
 
@@ -148,7 +158,9 @@ def _shown(value: Any) -> str:
 
 
 def _unknown_key(location: list[str]) -> str:
-    section = _SECTIONS[location[-2]] if len(location) > 1 else BackendConfig
+    section: type[BaseModel] = BackendConfig
+    if len(location) > 1:
+        section = _NAMED_SECTIONS.get(location[0]) or _SECTIONS[location[-2]]
     allowed = list(section.model_fields)
     near = difflib.get_close_matches(location[-1].lower(), allowed, n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""

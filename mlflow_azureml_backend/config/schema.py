@@ -19,6 +19,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from mlflow_azureml_backend.config.data_schema import Inputs, Outputs, Size, SnapshotConfig
+
 Text = Annotated[StrictStr, StringConstraints(min_length=1)]
 
 
@@ -139,6 +141,24 @@ class BackendConfig(_Section):
         default=None,
         description="How azureml-mlflow gets into the job: into its environment (default for the "
         "project's own), by the command when the job starts, or never (default for `environment`).",
+    )
+    inputs: Inputs = Field(
+        default_factory=dict,
+        description="What the job reads, by name: a literal, or data {type, path, mode}. Under the "
+        "name of a parameter it says how that parameter's data is read.",
+    )
+    outputs: Outputs = Field(
+        default_factory=dict,
+        description="What the job writes, by name: {type, path, mode, name, version}. Under the "
+        "name of a parameter, that parameter is the place to write to.",
+    )
+    max_input_size: Size = Field(
+        default=10_000_000_000,
+        description="How much of one input this machine uploads or downloads at most; such as "
+        "'10 GB', the default.",
+    )
+    snapshot: SnapshotConfig = Field(
+        default=SnapshotConfig(), description="What of the project's folder is uploaded."
     )
     environment_variables: dict[Text, ScalarText] = Field(
         default_factory=dict, description="Variables set in the job's process."

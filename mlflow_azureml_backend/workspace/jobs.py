@@ -14,6 +14,7 @@ from mlflow_azureml_backend.errors import (
 )
 from mlflow_azureml_backend.job import JobHandle
 from mlflow_azureml_backend.workspace.build_context import upload_build_context
+from mlflow_azureml_backend.workspace.data import sdk_inputs, sdk_outputs
 from mlflow_azureml_backend.workspace.failures import service_errors, without_secrets
 
 if TYPE_CHECKING:
@@ -107,6 +108,8 @@ def _put(connection: Connection, spec: JobSpec, name: str, code_id: str) -> None
         code=code_id,
         environment=_environment(connection, spec.environment),
         compute=spec.compute,
+        inputs=sdk_inputs(spec.inputs),
+        outputs=sdk_outputs(spec.outputs),
         shm_size=spec.resources.shm_size,
         docker_args=spec.resources.docker_args,
         experiment_name=spec.experiment_name,

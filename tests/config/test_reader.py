@@ -37,6 +37,18 @@ def test_every_key_is_read():
         "environment": {"image": "i", "conda_file": {"dependencies": []}, "build": None},
         "image": {"base": "b", "gpu": True},
         "inject": "command",
+        "inputs": {"rate": "0.1", "data": {"type": "mltable", "path": "x", "mode": "download"}},
+        "outputs": {
+            "model": {
+                "type": "mlflow_model",
+                "path": "azureml://datastores/d/paths/p",
+                "mode": "upload",
+                "name": "n",
+                "version": "1",
+            }
+        },
+        "max_input_size": 5,
+        "snapshot": {"exclude": ["*.csv"], "max_size": 6},
         "environment_variables": {"A": "1"},
         "experiment_name": "e",
         "display_name": "d",

@@ -39,7 +39,7 @@ CASES = [
         "example_project_count_lines",
         "example_project",
         "count_lines",
-        {"path": "/data/a file.csv"},
+        {"path": "azureml://datastores/raw/paths/a file.csv"},
         COMPUTE,
         None,
         {},
@@ -108,6 +108,8 @@ def as_json(spec):
     content = dataclasses.asdict(
         dataclasses.replace(
             spec,
+            inputs=dict(spec.inputs),
+            outputs=dict(spec.outputs),
             environment_variables=dict(spec.environment_variables),
             tags=dict(spec.tags),
             properties=dict(spec.properties),

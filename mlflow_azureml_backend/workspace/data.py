@@ -1,0 +1,215 @@
+"""A job's inputs: looked up before anything is created, uploaded before the job is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from mlflow_azureml_backend.data_uri import Place, asset_of, datastore_of, place_of
+from mlflow_azureml_backend.errors import NotFoundError
+from mlflow_azureml_backend.project.data_files import list_data_files
+from mlflow_azureml_backend.workspace.uploads import DATASTORE, upload_files
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlflow_azureml_backend.data_spec import InputSpec, OutputSpec
+    from mlflow_azureml_backend.job import JobSpec
+    from mlflow_azureml_backend.transfer import Transfer
+    from mlflow_azureml_backend.workspace.connection import Connection
+
+_API = "2024-04-01"
+_OWN_ASSET = re.compile(
+    r"(?:azureml:)?(?P<workspace>/subscriptions/.+/workspaces/[^/]+)/(?P<segment>data|models)"
+    r"/(?P<name>[^/]+)/(?P<kind>versions|labels)/(?P<version>[^/]+)",
+    re.IGNORECASE,
+)
+_TYPE_OF = {"data": "dataType", "models": "modelType"}
+
+
+def check_data(connection: Connection, spec: JobSpec) -> JobSpec:
+    """Make sure that the assets and datastores that a job names exist.
+
+    The service itself takes a job with any URI and lets it fail when it starts.
+
+    Args:
+        connection: The workspace.
+        spec: The job.
+
+    Returns:
+        The job, whose inputs have the types of their assets and name them by ARM id.
+
+    Raises:
+        NotFoundError: Something does not exist; names what there is.
+        WorkspaceError: The service refused, or could not be reached.
+    """
+    stores: set[str] = set()
+    for group, bodies in (("inputs", spec.inputs), ("outputs", spec.outputs)):
+        for name, body in bodies.items():
+            store = datastore_of(body.path or "")
+            if store is not None and store not in stores and "${{" not in store:
+                _check_datastore(connection, f"{group}.{name}", store)
+                stores.add(store)
+    checked = {name: _checked(connection, name, given) for name, given in spec.inputs.items()}
+    return replace(spec, inputs=MappingProxyType(checked))
+
+
+def upload_inputs(connection: Connection, spec: JobSpec, transfer: Transfer) -> JobSpec:
+    """Put the inputs of this machine into the workspace's storage.
+
+    Args:
+        connection: The workspace.
+        spec: The job.
+        transfer: Shows what is uploaded.
+
+    Returns:
+        The job, whose inputs are all where it can read them.
+
+    Raises:
+        ProjectError: A file cannot be read any more.
+        WorkspaceError: The service refused, or could not be reached.
+    """
+    uploaded = {
+        name: _uploaded(connection, name, given, transfer) if _is_local(given) else given
+        for name, given in spec.inputs.items()
+    }
+    return replace(spec, inputs=MappingProxyType(uploaded))
+
+
+def sdk_inputs(inputs: Mapping[str, InputSpec]) -> dict[str, Any]:
+    """Give a job's inputs as azure-ai-ml takes them."""
+    from azure.ai.ml import Input
+
+    return {
+        name: given.value
+        if given.path is None
+        else Input(type=given.type or "uri_folder", path=given.path, mode=given.mode)
+        for name, given in inputs.items()
+    }
+
+
+def sdk_outputs(outputs: Mapping[str, OutputSpec]) -> dict[str, Any]:
+    """Give a job's outputs as azure-ai-ml takes them."""
+    from azure.ai.ml import Output
+
+    return {name: Output(**given.as_job_yaml()) for name, given in outputs.items()}
+
+
+def _is_local(given: InputSpec) -> bool:
+    return given.path is not None and place_of(given.path) is Place.LOCAL
+
+
+def _uploaded(connection: Connection, name: str, given: InputSpec, transfer: Transfer) -> InputSpec:
+    path = Path(given.path or "")
+    files = list_data_files(path)
+    size = sum(file.path.stat().st_size for file in files)
+    with transfer.shown(f"Uploading {path.name}", size) as advance:
+        place = upload_files(
+            connection,
+            files,
+            path.name if path.is_dir() else ".",
+            doing=f"uploading the input '{name}'",
+            advance=advance,
+        )
+    # The long form, as azure-ai-ml writes it: a job shown in the studio links to its data.
+    store = f"azureml:/{connection.ref.arm_id}/datastores/{DATASTORE}"
+    store = store.replace("/providers/Microsoft.MachineLearningServices", "").replace(
+        "/resourceGroups/", "/resourcegroups/"
+    )
+    last = "/" if path.is_dir() else f"/{files[0].name}"
+    return replace(given, path=f"{store}/paths/{place.path}{last}")
+
+
+def _checked(connection: Connection, name: str, given: InputSpec) -> InputSpec:
+    if given.path is None:
+        return given
+    short, own = asset_of(given.path), _OWN_ASSET.fullmatch(given.path)
+    if short:
+        segment = "models" if (given.type or "").endswith("_model") else "data"
+        version, label = short["version"], short["label"]
+        asset = short["name"]
+    elif own and own["workspace"].lower() == connection.ref.arm_id.lower():
+        segment, asset = own["segment"].lower(), own["name"]
+        is_label = own["kind"].lower() == "labels"
+        version, label = (None, own["version"]) if is_label else (own["version"], None)
+    else:
+        return given if given.type or place_of(given.path) is not Place.AZURE_ML else _guess(given)
+    found = _asset(connection, f"inputs.{name}", segment, asset, version, label)
+    kind = str(found["properties"].get(_TYPE_OF[segment]) or "uri_folder").lower()
+    return replace(given, path=str(found["id"]), type=given.type or kind)
+
+
+def _guess(given: InputSpec) -> InputSpec:
+    """Type an asset of a registry or another workspace, which may be closed to this user."""
+    is_model = "/models/" in (given.path or "")
+    return replace(given, type="custom_model" if is_model else "uri_folder")
+
+
+def _asset(
+    connection: Connection,
+    where: str,
+    segment: str,
+    name: str,
+    version: str | None,
+    label: str | None,
+) -> dict[str, Any]:
+    doing = f"looking for {name} of {where}"
+    try:
+        if label is not None:
+            container = connection.arm("GET", f"/{segment}/{name}", api_version=_API, doing=doing)
+            version = container["properties"].get("latestVersion") if label == "latest" else None
+        if version is not None:
+            return connection.arm(
+                "GET", f"/{segment}/{name}/versions/{version}", api_version=_API, doing=doing
+            )
+    except NotFoundError as error:
+        raise NotFoundError(_no_asset(connection, where, segment, name, version, label)) from error
+    raise NotFoundError(_no_asset(connection, where, segment, name, version, label))
+
+
+def _no_asset(
+    connection: Connection,
+    where: str,
+    segment: str,
+    name: str,
+    version: str | None,
+    label: str | None,
+) -> str:
+    kind = "model" if segment == "models" else "data asset"
+    wanted = f"{name}@{label}" if label else f"{name}:{version}"
+    page = connection.arm("GET", f"/{segment}", api_version=_API, doing=f"listing each {kind}")
+    names = sorted(str(item["name"]) for item in page.get("value") or [])
+    known = f"It has: {', '.join(names[:20])}." if names else f"It has no {kind}."
+    versions = ""
+    if name in names:
+        found = connection.arm(
+            "GET", f"/{segment}/{name}/versions", api_version=_API, doing=f"listing {name}"
+        )
+        listed = ", ".join(str(item["name"]) for item in (found.get("value") or [])[:20])
+        known, versions = "", f"Versions of '{name}': {listed}; the one label is latest."
+    other = (
+        " A model is one by `type` (custom_model, mlflow_model or triton_model) in `inputs`."
+        if segment == "data"
+        else ""
+    )
+    return (
+        f"{where}: there is no {kind} '{wanted}' in workspace "
+        f"'{connection.ref.workspace_name}'. {known}{versions}{other}"
+    )
+
+
+def _check_datastore(connection: Connection, where: str, name: str) -> None:
+    try:
+        connection.arm(
+            "GET", f"/datastores/{name}", api_version=_API, doing=f"looking for datastore '{name}'"
+        )
+    except NotFoundError as error:
+        page = connection.arm("GET", "/datastores", api_version=_API, doing="listing datastores")
+        names = ", ".join(str(item["name"]) for item in page.get("value") or [])
+        raise NotFoundError(
+            f"{where}: there is no datastore '{name}' in workspace "
+            f"'{connection.ref.workspace_name}'. It has: {names}."
+        ) from error
