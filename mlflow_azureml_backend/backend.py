@@ -18,7 +18,7 @@ from mlflow_azureml_backend.errors import JobFailedError, WorkspaceError
 from mlflow_azureml_backend.project.config_files import read_config_files
 from mlflow_azureml_backend.project.loader import read_project
 from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun, display_for
-from mlflow_azureml_backend.tracking import experiment_name, open_run
+from mlflow_azureml_backend.tracking import experiment_name, fetch_data, open_run
 from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.translate import ClientVersions, translate
 from mlflow_azureml_backend.translate.command import resolve_parameters
@@ -99,7 +99,16 @@ class AzureMLProjectBackend(AbstractBackend):
         workspace = connect(ref)
         if spec.compute is not None:
             workspace.check_compute(spec.compute)
-        spec = workspace.check_data(spec)
+        display = display_for(stream=config.stream or bool(invocation))
+        fetched = fetch_data(
+            spec,
+            tracking_uri=tracking_uri,
+            workspace=ref,
+            storage_dir=options.storage_dir,
+            limit=config.max_input_size,
+            note=display.note,
+        )
+        spec = workspace.check_data(fetched.spec)
         job_name = new_job_name(project.name or project.root.name)
         session = open_run(
             project,
@@ -112,10 +121,10 @@ class AzureMLProjectBackend(AbstractBackend):
             run_name=invocation.get("run_name"),
             parameters={**declared, **extra},
         )
-        display = display_for(stream=config.stream or bool(invocation))
         _announce(display, project, spec, workspace)
         try:
             handle = workspace.submit(spec, name=job_name, transfer=Transfer(visible=config.stream))
+            fetched.remove()
             session.submitted(handle)
         except BaseException as error:
             # Whoever sees an error, or pressed Ctrl-C, must not pay for a job: by its name it can

@@ -12,7 +12,8 @@ class InputSpec:
 
     Args:
         type: `uri_file`, `uri_folder`, `mltable`, `custom_model`, `mlflow_model` or
-            `triton_model`; None for a literal, and for an asset whose type the workspace knows.
+            `triton_model`; None for a literal, for an asset whose type the workspace knows, and
+            for data that is not yet fetched.
         path: A URI that Azure ML reads, an absolute path on this machine, or a URI that this
             machine has to fetch; None for a literal.
         mode: `ro_mount`, `rw_mount`, `download`, `direct`, …; None for the service's default.

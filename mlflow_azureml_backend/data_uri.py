@@ -58,6 +58,8 @@ class Place(Enum):
 
 def place_of(text: str) -> Place:
     """Tell which kind of place a text names."""
+    if _AZUREML.fullmatch(text):
+        return Place.AZURE_ML  # also an ARM id alone, which has no scheme
     found = _SCHEME.match(text)
     if found is None or found["scheme"].lower() == "file":
         return Place.LOCAL
@@ -76,9 +78,9 @@ def local_path(text: str) -> Path:
 
 def is_well_formed(uri: str) -> bool:
     """Tell whether a URI that Azure ML reads has one of the forms that it knows."""
-    if uri.lower().startswith("azureml:"):
-        return _AZUREML.fullmatch(uri) is not None
-    return bool(urlsplit(uri).netloc)
+    if _AZUREML.fullmatch(uri):
+        return True
+    return not uri.lower().startswith("azureml:") and bool(urlsplit(uri).netloc)
 
 
 def asset_of(uri: str) -> re.Match[str] | None:

@@ -66,7 +66,7 @@ def find_local_data(
                 found[name] = LocalData(path=path, type=_type(path), in_snapshot=inside)
                 continue
         _check_size(name, path, config.max_input_size)
-        found[name] = LocalData(path=path, type=_checked_type(name, path, kind))
+        found[name] = LocalData(path=path, type=checked_type(name, path, kind))
     return found
 
 
@@ -124,7 +124,17 @@ def _type(path: Path) -> str:
     return "uri_folder" if path.is_dir() else "uri_file"
 
 
-def _checked_type(name: str, path: Path, kind: str | None) -> str:
+def checked_type(name: str, path: Path, kind: str | None) -> str:
+    """Give the type of an input that is on this machine.
+
+    Args:
+        name: The input's.
+        path: Where it is.
+        kind: What the config says, or None.
+
+    Raises:
+        ProjectError: It is of another type.
+    """
     if kind is None:
         return _type(path)
     if kind in {"uri_file", "uri_folder"} and kind != _type(path):

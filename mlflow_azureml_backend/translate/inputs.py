@@ -137,8 +137,10 @@ class _Binder:
             path = shell_quote(local.in_snapshot)
             self.arguments[name] = self.arguments[f"inputs.{name}"] = path
             return
+        fetched = place_of(value) is Place.FETCHED
+        known = local.type if local else None if fetched else likely_type(value)
         spec = InputSpec(
-            type=config.type or (local.type if local else likely_type(value)),
+            type=config.type or known,
             path=str(local.path) if local else value,
             mode=config.mode,
         )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow_azureml_backend.data_uri import Place, asset_of, datastore_of, place_of
 from mlflow_azureml_backend.errors import NotFoundError
 from mlflow_azureml_backend.project.data_files import list_data_files
+from mlflow_azureml_backend.workspace.snapshot import reading
 from mlflow_azureml_backend.workspace.uploads import DATASTORE, upload_files
 
 if TYPE_CHECKING:
@@ -105,7 +106,10 @@ def _is_local(given: InputSpec) -> bool:
 def _uploaded(connection: Connection, name: str, given: InputSpec, transfer: Transfer) -> InputSpec:
     path = Path(given.path or "")
     files = list_data_files(path)
-    size = sum(file.path.stat().st_size for file in files)
+    size = 0
+    for file in files:
+        with reading(file):
+            size += file.path.stat().st_size
     with transfer.shown(f"Uploading {path.name}", size) as advance:
         place = upload_files(
             connection,

@@ -65,6 +65,8 @@ URIS = {
     "azureml:set@latest": None,
     "azureml:/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices"
     "/workspaces/w/data/set/versions/2": None,
+    "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices"
+    "/workspaces/w/data/set/versions/2": None,
     "azureml://registries/r/data/set/versions/2": None,
     "azureml://jobs/j/outputs/artifacts/paths/model": "uri_folder",
     "https://example.com/titanic": "uri_file",
@@ -72,11 +74,11 @@ URIS = {
     "https://a.blob.core.windows.net/container/a.csv?sv=1&sig=x": "uri_file",
     "wasbs://container@a.blob.core.windows.net/folder": "uri_folder",
     "abfss://container@a.dfs.core.windows.net/a.json": "uri_file",
-    "s3://bucket/a.csv": "uri_file",
-    "gs://bucket/folder": "uri_folder",
-    "runs:/0123/model": "uri_folder",
-    "models:/m/1": "uri_folder",
-    "mlflow-artifacts:/0/1/artifacts/a.csv": "uri_file",
+    "s3://bucket/a.csv": None,
+    "gs://bucket/folder": None,
+    "runs:/0123/model": None,
+    "models:/m/1": None,
+    "mlflow-artifacts:/0/1/artifacts/a.csv": None,
 }
 
 
