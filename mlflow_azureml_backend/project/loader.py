@@ -78,6 +78,12 @@ def read_project(
     entry = with_data_parameters(_entry_point(project, root, entry_point), config)
     _check_values(entry, values)
     local_data = find_local_data(entry, values, config, root=root, working_directory=Path.cwd())
+    environment = read_environment(
+        root,
+        project,
+        environ=os.environ if environ is None else environ,
+        build_image=build_image,
+    )
     files = list_files(root, exclude=config.snapshot.exclude)
     check_size(files, max_bytes=config.snapshot.max_size)
     return ProjectSpec(
@@ -87,12 +93,7 @@ def read_project(
         version=version,
         entry_point=entry,
         parameters=MappingProxyType(values),
-        environment=read_environment(
-            root,
-            project,
-            environ=os.environ if environ is None else environ,
-            build_image=build_image,
-        ),
+        environment=environment,
         git=git_source(root),
         warnings=(*warnings, *unknown_types(entry)),
         local_data=MappingProxyType(local_data),
