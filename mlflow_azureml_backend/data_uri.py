@@ -41,7 +41,10 @@ _AZUREML = re.compile(
     ),
     re.DOTALL,
 )
-_DATASTORE = re.compile(rf"azureml://(?:{_WORKSPACE}/)?datastores/(?P<name>[^/]+)/", re.DOTALL)
+_DATASTORE = re.compile(
+    rf"azureml://(?:(?P<workspace>{_WORKSPACE})/)?datastores/(?P<name>[^/]+)/(?:paths/)?(?P<path>.*)",
+    re.DOTALL,
+)
 _ASSET = re.compile(r"(?:.*/)?(?P<segment>data|models)/(?P<name>[^/]+)/(?:versions|labels)/.+")
 _FILE_NAME = re.compile(r".+\.\w{1,8}")
 _STORAGE_HOST = re.compile(r".+\.(?:blob|dfs)\.[^/]+")
@@ -89,10 +92,9 @@ def asset_of(uri: str) -> re.Match[str] | None:
     return found if found is not None and found["name"] else None
 
 
-def datastore_of(uri: str) -> str | None:
-    """Name the datastore that a URI of one names."""
-    found = _DATASTORE.match(uri)
-    return found["name"] if found else None
+def datastore_of(uri: str) -> re.Match[str] | None:
+    """Read the URI of a place in a datastore: groups workspace (or None), name and path."""
+    return _DATASTORE.fullmatch(uri)
 
 
 def likely_type(uri: str) -> str | None:

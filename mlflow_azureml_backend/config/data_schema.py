@@ -13,6 +13,7 @@ from pydantic import (
     StrictStr,
     StringConstraints,
     Tag,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -49,7 +50,9 @@ def _size(value: Any) -> Any:
     return size
 
 
-Size = Annotated[int, BeforeValidator(_size)]
+Size = Annotated[
+    int, BeforeValidator(_size), WithJsonSchema({"type": ["string", "integer"], "minLength": 1})
+]
 """A size in bytes, also written as `300 MB`."""
 
 
@@ -112,7 +115,11 @@ class SnapshotConfig(_Section):
     )
 
 
-_Literal = Annotated[StrictStr, BeforeValidator(_scalar_as_text)]
+_Literal = Annotated[
+    StrictStr,
+    BeforeValidator(_scalar_as_text),
+    WithJsonSchema({"type": ["string", "number", "boolean"]}),
+]
 _InputForms = Annotated[
     Annotated[InputConfig, Tag("<object>")] | Annotated[_Literal, Tag("<text>")],
     Discriminator(_form),

@@ -134,7 +134,9 @@ class _Binder:
         config = given if isinstance(given, InputConfig) else InputConfig()
         local = self._project.local_data.get(name)
         if local is not None and local.in_snapshot is not None:
-            path = shell_quote(local.in_snapshot)
+            inside = local.in_snapshot
+            # A file may be called like an option.
+            path = shell_quote(f"./{inside}" if inside.startswith("-") else inside)
             self.arguments[name] = self.arguments[f"inputs.{name}"] = path
             return
         fetched = place_of(value) is Place.FETCHED

@@ -9,10 +9,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.data_uri import Place, asset_of, datastore_of, place_of
-from mlflow_azureml_backend.errors import NotFoundError
+from mlflow_azureml_backend.errors import NotFoundError, WorkspaceError
 from mlflow_azureml_backend.project.data_files import list_data_files
 from mlflow_azureml_backend.workspace.snapshot import reading
-from mlflow_azureml_backend.workspace.uploads import DATASTORE, upload_files
+from mlflow_azureml_backend.workspace.uploads import DATASTORE, opened_container, upload_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,13 +47,17 @@ def check_data(connection: Connection, spec: JobSpec) -> JobSpec:
         NotFoundError: Something does not exist; names what there is.
         WorkspaceError: The service refused, or could not be reached.
     """
-    stores: set[str] = set()
+    stores: dict[str, dict[str, Any]] = {}
     for group, bodies in (("inputs", spec.inputs), ("outputs", spec.outputs)):
         for name, body in bodies.items():
-            store = datastore_of(body.path or "")
-            if store is not None and store not in stores and "${{" not in store:
-                _check_datastore(connection, f"{group}.{name}", store)
-                stores.add(store)
+            found = datastore_of(body.path or "")
+            if found is None or not _is_own(connection, found["workspace"]):
+                continue
+            store = found["name"]
+            if store not in stores and "${{" not in store:
+                stores[store] = _datastore(connection, f"{group}.{name}", store)
+            if group == "inputs" and stores[store].get("datastoreType") == "AzureBlob":
+                _check_blob(connection, name, store, found["path"])
     checked = {name: _checked(connection, name, given) for name, given in spec.inputs.items()}
     return replace(spec, inputs=MappingProxyType(checked))
 
@@ -205,11 +209,39 @@ def _no_asset(
     )
 
 
-def _check_datastore(connection: Connection, where: str, name: str) -> None:
+def _is_own(connection: Connection, workspace: str | None) -> bool:
+    """Tell whether the workspace that a URI names, or does not name, is this one."""
+    if workspace is None:
+        return True
+    short = connection.ref.arm_id.replace("/providers/Microsoft.MachineLearningServices", "")
+    names = {connection.ref.arm_id.lower(), short.lower()}
+    return f"/{workspace}".lower() in names
+
+
+def _check_blob(connection: Connection, name: str, store: str, path: str) -> None:
+    """Make sure that there is data at a path, as far as this user can see."""
+    doing = f"looking for the input '{name}'"
     try:
-        connection.arm(
+        # A user who cannot reach the storage, as a job can, should not have to wait for long.
+        with opened_container(
+            connection, store, doing=doing, retry_total=0, connection_timeout=5
+        ) as container:
+            there = next(iter(container.list_blob_names(name_starts_with=path.rstrip("/"))), None)
+    except WorkspaceError:
+        return
+    if there is None and "*" not in path:
+        raise NotFoundError(
+            f"inputs.{name}: there is no '{path}' in datastore '{store}' of workspace "
+            f"'{connection.ref.workspace_name}'."
+        )
+
+
+def _datastore(connection: Connection, where: str, name: str) -> dict[str, Any]:
+    try:
+        found = connection.arm(
             "GET", f"/datastores/{name}", api_version=_API, doing=f"looking for datastore '{name}'"
         )
+        return dict(found["properties"])
     except NotFoundError as error:
         page = connection.arm("GET", "/datastores", api_version=_API, doing="listing datastores")
         names = ", ".join(str(item["name"]) for item in page.get("value") or [])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from mlflow_azureml_backend.workspace.failures import service_errors
 from mlflow_azureml_backend.workspace.snapshot import digest, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from mlflow_azureml_backend.project.snapshot_files import SnapshotFile
     from mlflow_azureml_backend.workspace.connection import Connection
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 DATASTORE = "workspaceblobstore"
 _API = "2024-04-01"
 _THREADS = 16
-_STORE = f"/datastores/{DATASTORE}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,21 +64,9 @@ def upload_files(
         WorkspaceError: The service refused, or could not be reached.
     """
     from azure.core.exceptions import ResourceExistsError
-    from azure.storage.blob import ContainerClient
 
     path = f"LocalUpload/{digest(files)}/{folder}".removesuffix("/.")
-    store = connection.arm("GET", _STORE, api_version=_API, doing=doing)["properties"]
-    account = f"https://{store['accountName']}.blob.{store.get('endpoint') or 'core.windows.net'}"
-    arguments: dict[str, Any] = dict(connection.endpoint.client_arguments)
-    with (
-        service_errors(doing),
-        ContainerClient(
-            account,
-            store["containerName"],
-            credential=_credential(connection, store, doing),
-            **arguments,
-        ) as container,
-    ):
+    with opened_container(connection, DATASTORE, doing=doing) as container:
         # One listing instead of one question a file.
         there = set(container.list_blob_names(name_starts_with=f"{path}/"))
 
@@ -97,12 +84,45 @@ def upload_files(
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="upload") as pool:
             # list() waits for all and raises the first failure.
             list(pool.map(put, files))
-    return Uploaded(container=f"{account}/{store['containerName']}", path=path)
+    return Uploaded(container=str(container.url).partition("?")[0], path=path)
 
 
-def _credential(connection: Connection, store: dict[str, Any], doing: str) -> Any:
+@contextmanager
+def opened_container(
+    connection: Connection, datastore: str, *, doing: str, **options: Any
+) -> Iterator[Any]:
+    """Open the blob container of a datastore.
+
+    Args:
+        connection: The workspace.
+        datastore: Its name.
+        doing: For the message of a failure.
+        options: Further arguments of azure-storage-blob's ContainerClient.
+
+    Raises:
+        WorkspaceError: The service refused, or could not be reached, also within the block.
+    """
+    from azure.storage.blob import ContainerClient
+
+    place = f"/datastores/{datastore}"
+    store = connection.arm("GET", place, api_version=_API, doing=doing)["properties"]
+    account = f"https://{store['accountName']}.blob.{store.get('endpoint') or 'core.windows.net'}"
+    arguments: dict[str, Any] = {**connection.endpoint.client_arguments, **options}
+    with (
+        service_errors(doing),
+        ContainerClient(
+            account,
+            store["containerName"],
+            credential=_credential(connection, place, store, doing),
+            **arguments,
+        ) as container,
+    ):
+        yield container
+
+
+def _credential(connection: Connection, place: str, store: dict[str, Any], doing: str) -> Any:
     """Give what opens the datastore: its key or signature, or the user's own identity."""
     if (store.get("credentials") or {}).get("credentialsType") == "None":
         return connection.credential
-    secrets = connection.arm("POST", f"{_STORE}/listSecrets", api_version=_API, doing=doing)
+    secrets = connection.arm("POST", f"{place}/listSecrets", api_version=_API, doing=doing)
     return secrets.get("key") or secrets.get("sasToken") or connection.credential

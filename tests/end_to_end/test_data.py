@@ -263,6 +263,11 @@ MISTAKES = {
         {},
         "inputs.data: there is no datastore 'gone' in workspace",
     ),
+    "a path that is not there": (
+        {"data": "azureml://datastores/workspaceblobstore/paths/gone/x.csv"},
+        {},
+        "inputs.data: there is no 'gone/x.csv' in datastore 'workspaceblobstore' of workspace",
+    ),
     "a file that is not there": ({"data": "gone.csv"}, {}, "data that does not exist: 'gone.csv'"),
     "a run that is not there": ({"data": "runs:/gone/x"}, {}, "runs:/gone/x cannot be fetched: "),
     "storage that this machine cannot read": (

@@ -134,12 +134,13 @@ def test_data_of_this_machine_is_an_input_unless_the_snapshot_holds_it():
     local = {
         "a": LocalData(path=Path("/x/it is.csv"), type="uri_file"),
         "b": LocalData(path=Path("/project/data/b c"), type="uri_folder", in_snapshot="data/b c"),
+        "c": LocalData(path=Path("/project/-c"), type="uri_file", in_snapshot="-c"),
     }
-    values = {"a": "it is.csv", "b": "data/b c"}
+    values = {"a": "it is.csv", "b": "data/b c", "c": "./-c"}
     command, inputs, _ = bound(
-        "t {a} {b} {inputs.b}", {"a": "path", "b": "path"}, values, local=local
+        "t {a} {b} {inputs.b} {c}", dict.fromkeys("abc", "path"), values, local=local
     )
-    assert command == "t '${{inputs.a}}' 'data/b c' 'data/b c'"
+    assert command == "t '${{inputs.a}}' 'data/b c' 'data/b c' ./-c"
     assert inputs == {"a": InputSpec(type="uri_file", path="/x/it is.csv")}
 
 
