@@ -52,7 +52,7 @@ class Workspace:
 
     def check_data(self, spec: JobSpec) -> JobSpec:
         """Make sure that the assets and datastores exist that a job names; give it their types."""
-        from mlflow_azureml_backend.workspace.data import check_data
+        from mlflow_azureml_backend.workspace.data_checks import check_data
 
         return check_data(self._connection, spec)
 
