@@ -18,7 +18,8 @@ from mlflow_azureml_backend.follow import display_for
 from mlflow_azureml_backend.plan import plan_run, with_lock
 from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun
 from mlflow_azureml_backend.termination import exit_on_termination
-from mlflow_azureml_backend.tracking import experiment_name, open_run
+from mlflow_azureml_backend.tracking import experiment_name, fetch_data, open_run
+from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.translate.command import resolve_parameters
 from mlflow_azureml_backend.workspace import connect
 
@@ -92,6 +93,15 @@ class AzureMLProjectBackend(AbstractBackend):
         declared, extra = resolve_parameters(project.entry_point, project.parameters)
         workspace = connect(ref)
         found = workspace.check(spec, wants_gpu=plan.wants_gpu)
+        fetched = fetch_data(
+            spec,
+            tracking_uri=tracking_uri,
+            workspace=ref,
+            storage_dir=plan.options.storage_dir,
+            limit=config.max_input_size,
+            note=display.note,
+        )
+        spec = workspace.check_data(fetched.spec)
         spec = workspace.prepare_image(
             replace(spec, notes=(*spec.notes, *found)),
             docker_auth=plan.options.docker_auth,
@@ -112,7 +122,8 @@ class AzureMLProjectBackend(AbstractBackend):
         )
         _announce(display, project, spec, workspace)
         try:
-            handle = workspace.submit(spec, name=job_name)
+            handle = workspace.submit(spec, name=job_name, transfer=Transfer(visible=config.stream))
+            fetched.remove()
             session.submitted(handle)
         except BaseException as error:
             # Whoever sees an error, or pressed Ctrl-C, must not pay for a job: by its name it can

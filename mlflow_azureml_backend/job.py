@@ -8,10 +8,14 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from mlflow_azureml_backend.data_spec import SnapshotSpec
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
     from pathlib import Path
+
+    from mlflow_azureml_backend.data_spec import InputSpec, OutputSpec
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -172,6 +176,7 @@ class JobSpec:
         services: Name -> section of the job YAML.
         secret_variables: Variables that are no part of the job, but read when it starts.
         notes: What the user should know of how the job came about.
+        snapshot: What of that folder.
     """
 
     command: str
@@ -182,6 +187,9 @@ class JobSpec:
     experiment_name: str
     display_name: str | None = None
     description: str | None = None
+    inputs: Mapping[str, InputSpec] = field(default_factory=lambda: EMPTY)
+    outputs: Mapping[str, OutputSpec] = field(default_factory=lambda: EMPTY)
+    snapshot: SnapshotSpec = field(default_factory=SnapshotSpec)
     environment_variables: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     tags: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     properties: Mapping[str, str] = field(default_factory=lambda: EMPTY)

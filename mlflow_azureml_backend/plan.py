@@ -104,6 +104,7 @@ def plan_run(
         entry_point=entry_point,
         parameters=parameters,
         build_image=options.build_image or builds_project(own),
+        config=own,
     )
     laid = read_job_file(own, project.root)
     config = read_config_files(laid, project.root)

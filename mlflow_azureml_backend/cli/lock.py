@@ -34,10 +34,10 @@ def lock(project: Path, config_text: str | None, check: bool, as_json: bool) -> 
 
 
 def _lock(root: Path, raw: dict[str, Any], *, check: bool, as_json: bool) -> None:
-    from mlflow_azureml_backend.plan import client_versions
     from mlflow_azureml_backend.config import read_backend_config
     from mlflow_azureml_backend.config.schema import LockConfig
     from mlflow_azureml_backend.locking.environment_lock import check_lock, update_lock
+    from mlflow_azureml_backend.plan import client_versions
     from mlflow_azureml_backend.project.config_files import read_config_files
     from mlflow_azureml_backend.project.loader import read_project_environment
     from mlflow_azureml_backend.translate.environment import plan_environment

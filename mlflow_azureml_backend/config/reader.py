@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from mlflow_azureml_backend.config.data_schema import InputConfig, OutputConfig, SnapshotConfig
 from mlflow_azureml_backend.config.job_schema import (
     BY_TYPE,
     LimitsConfig,
@@ -69,7 +70,11 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "resources": ResourcesConfig,
     "limits": LimitsConfig,
     "queue_settings": QueueSettingsConfig,
+    "snapshot": SnapshotConfig,
 }
+
+# Objects whose keys are names of the user's own, and what stands below each.
+_NAMED_SECTIONS: dict[str, type[BaseModel]] = {"inputs": InputConfig, "outputs": OutputConfig}
 
 # Keys that take a text or an object.
 _TWO_FORMS = ("workspace", "environment", "conda_file", "image")
@@ -89,6 +94,7 @@ class MLflowOptions:
         docker_args: Arguments for `docker run`: name and value, or True for a flag.
         docker_auth: Arguments of docker-py's `login`, which holds a password.
         notes: What the user should know of how the config was read.
+        storage_dir: Folder that data is downloaded to, or None for a temporary one.
     """
 
     env_manager: str | None = None
@@ -96,6 +102,7 @@ class MLflowOptions:
     docker_args: Mapping[str, str | bool] = field(default_factory=dict)
     docker_auth: Mapping[str, Any] | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
+    storage_dir: str | None = None
 
 
 def read_backend_config(raw: Mapping[str, Any]) -> tuple[BackendConfig, MLflowOptions]:
@@ -122,6 +129,7 @@ def read_backend_config(raw: Mapping[str, Any]) -> tuple[BackendConfig, MLflowOp
         docker_args=MappingProxyType(dict(raw.get("DOCKER_ARGS") or {})),
         notes=tuple(notes),
         docker_auth=_docker_auth(raw.get("docker_auth")),
+        storage_dir=raw.get("STORAGE_DIR") or None,
     )
 
 
@@ -202,12 +210,15 @@ def _is_mark(location: list[str], index: int) -> bool:
     part, key = location[index], location[index - 1] if index else ""
     under_a_name = location[: index - 1] if index > 1 else []
     if part in ("<object>", "<text>"):
-        return key in _TWO_FORMS or under_a_name == ["environment_variables"]
+        named = under_a_name in (["environment_variables"], *([name] for name in _NAMED_SECTIONS))
+        return key in _TWO_FORMS or named
     return part in _CHOSEN and (key in BY_TYPE or under_a_name == ["services"])
 
 
 def _section(location: list[str]) -> type[BaseModel]:
     """Give the model that the last key of a mistake's place was looked up in."""
+    if len(location) > 1 and location[0] in _NAMED_SECTIONS:
+        return _NAMED_SECTIONS[location[0]]
     for index in range(len(location) - 2, -1, -1):
         if location[index] in _CHOSEN and _is_mark(location, index):
             return _CHOSEN[location[index]]

@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from mlflow_azureml_backend.config.data_schema import Inputs, Outputs, Size, SnapshotConfig
 from mlflow_azureml_backend.config.job_schema import (
     Distribution,
     Identity,
@@ -218,6 +219,24 @@ class BackendConfig(_Section):
         default=None,
         description="true: exact packages out of a lock file, made if it does not fit; 'check': "
         "fail if it does not fit; or {platforms, channels, file, check}.",
+    )
+    inputs: Inputs = Field(
+        default_factory=dict,
+        description="What the job reads, by name: a literal, or data {type, path, mode}. Under the "
+        "name of a parameter it says how that parameter's data is read.",
+    )
+    outputs: Outputs = Field(
+        default_factory=dict,
+        description="What the job writes, by name: {type, path, mode, name, version}. Under the "
+        "name of a parameter, that parameter is the place to write to.",
+    )
+    max_input_size: Size = Field(
+        default=10_000_000_000,
+        description="How much of one input this machine uploads or downloads at most; such as "
+        "'10 GB', the default.",
+    )
+    snapshot: SnapshotConfig = Field(
+        default=SnapshotConfig(), description="What of the project's folder is uploaded."
     )
     environment_variables: dict[VariableName, Variable] = Field(
         default_factory=dict,

@@ -135,7 +135,9 @@ def _docker(docker_env: Mapping[str, Any], environ: Mapping[str, str]) -> Projec
     if docker_env.get("volumes"):
         raise EnvironmentSpecError(
             "MLproject: docker_env.volumes names folders of this machine, which a job on Azure ML "
-            "cannot see. Remove it and pass the data as a parameter (a uri of a datastore)."
+            "cannot see. Remove it and say in the backend config what the job reads: "
+            '{"inputs": {"NAME": {"path": "FOLDER or azureml:// URI"}}}, which the command finds '
+            "as {inputs.NAME}; or make it a parameter of type path."
         )
     variables: list[tuple[str, str]] = []
     for item in docker_env.get("environment") or []:

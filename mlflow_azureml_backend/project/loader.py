@@ -20,10 +20,14 @@ from mlflow.projects.utils import (
     load_project,
 )
 
+from mlflow_azureml_backend.config import BackendConfig
 from mlflow_azureml_backend.errors import ProjectError
+from mlflow_azureml_backend.project.data_parameters import unknown_types, with_data_parameters
 from mlflow_azureml_backend.project.environment_files import read_environment
 from mlflow_azureml_backend.project.git import git_source, without_credentials
+from mlflow_azureml_backend.project.local_data import find_local_data
 from mlflow_azureml_backend.project.mlproject_file import check_mlproject
+from mlflow_azureml_backend.project.snapshot_files import check_size, list_files
 from mlflow_azureml_backend.project.spec import EntryPoint, Parameter, ProjectSpec
 
 if TYPE_CHECKING:
@@ -47,6 +51,7 @@ def read_project(
     parameters: Mapping[str, Any] | None,
     environ: Mapping[str, str] | None = None,
     build_image: bool = False,
+    config: BackendConfig | None = None,
 ) -> ProjectSpec:
     """Fetch and read a project, and check that the entry point can be run with these values.
 
@@ -57,17 +62,28 @@ def read_project(
         parameters: The user's values.
         environ: Where docker_env's copied variables come from; default: this process.
         build_image: The user wants an image built from the project's Dockerfile.
+        config: Says which parameters are inputs and outputs, and what belongs to the snapshot.
 
     Raises:
         ProjectError: Nothing could be fetched, or the MLproject, the files that it names, the
-            entry point or the values are wrong.
+            entry point or the values are wrong, or data that they name does not exist.
         EnvironmentSpecError: The environment file is unreadable or wrong.
     """
     root = _fetch(uri, version)
     project, warnings = _load(root)
     values = {str(key): str(value) for key, value in (parameters or {}).items()}
-    entry = _entry_point(project, root, entry_point)
+    config = config or BackendConfig()
+    entry = with_data_parameters(_entry_point(project, root, entry_point), config)
     _check_values(entry, values)
+    local_data = find_local_data(entry, values, config, root=root, working_directory=Path.cwd())
+    environment = read_environment(
+        root,
+        project,
+        environ=os.environ if environ is None else environ,
+        build_image=build_image,
+    )
+    files = list_files(root, exclude=config.snapshot.exclude)
+    check_size(files, max_bytes=config.snapshot.max_size)
     return ProjectSpec(
         name=None if project.name is None else str(project.name),
         root=root,
@@ -75,14 +91,10 @@ def read_project(
         version=version,
         entry_point=entry,
         parameters=MappingProxyType(values),
-        environment=read_environment(
-            root,
-            project,
-            environ=os.environ if environ is None else environ,
-            build_image=build_image,
-        ),
+        environment=environment,
         git=git_source(root),
-        warnings=warnings,
+        warnings=(*warnings, *unknown_types(entry)),
+        local_data=MappingProxyType(local_data),
     )
 
 

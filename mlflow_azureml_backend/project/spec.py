@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ class Parameter:
     """One declared parameter of an entry point.
 
     Args:
-        type: MLproject's word: string, float, path, uri (others are taken as string).
+        type: MLproject's word: string, float, int, path, uri (others are taken as string); or
+            `input` or `output` where the backend config says that it is one.
         default: Default value as text, or None when the user must give one.
     """
 
@@ -86,6 +88,21 @@ class GitSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LocalData:
+    """A file or folder of this machine that a run reads.
+
+    Args:
+        path: Absolute path.
+        type: `uri_file`, `uri_folder`, or what the backend config says.
+        in_snapshot: Its path in the project's snapshot, which the job has anyway, or None.
+    """
+
+    path: Path
+    type: str
+    in_snapshot: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectSpec:
     """One entry point of one project with the values that the user gave.
 
@@ -97,6 +114,7 @@ class ProjectSpec:
         environment: The project's own environment.
         git: Lineage of `root`, or None outside a git repository.
         warnings: What the user should know of the project before it runs.
+        local_data: The data of this machine that parameters and inputs name, by their names.
     """
 
     name: str | None
@@ -108,6 +126,7 @@ class ProjectSpec:
     environment: ProjectEnvironment
     git: GitSource | None = None
     warnings: tuple[str, ...] = ()
+    local_data: Mapping[str, LocalData] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def is_fetched(self) -> bool:

@@ -1,5 +1,6 @@
 """The MLflow run that the user sees: where it lives and what it holds."""
 
+from mlflow_azureml_backend.tracking.fetched_data import fetch_data
 from mlflow_azureml_backend.tracking.handle_tags import handle_of_run
 from mlflow_azureml_backend.tracking.open_run import open_run, reopen_run
 from mlflow_azureml_backend.tracking.session import TrackingSession, experiment_name, read_run
@@ -7,6 +8,7 @@ from mlflow_azureml_backend.tracking.session import TrackingSession, experiment_
 __all__ = [
     "TrackingSession",
     "experiment_name",
+    "fetch_data",
     "handle_of_run",
     "open_run",
     "read_run",

@@ -12,7 +12,10 @@ from mlflow_azureml_backend.job import ResourcesSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_DATA = "the job does not see this machine's folders; pass the data as a parameter"
+_DATA = (
+    "the job does not see this machine's folders; name the data in `inputs` of the backend config, "
+    "or pass it as a parameter of type path"
+)
 _VARIABLES = "set `environment_variables` in the backend config"
 _COMPUTE = "the compute decides; choose it with `compute` in the backend config"
 _SERVICE = "Azure ML starts the container and sets this itself; leave it out"

@@ -7,11 +7,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.config.variables import resolve_variables
+from mlflow_azureml_backend.data_spec import SnapshotSpec
 from mlflow_azureml_backend.job import EMPTY, JobSpec
 from mlflow_azureml_backend.project import EnvironmentKind, ProjectEnvironment
 from mlflow_azureml_backend.translate.command import render_command
 from mlflow_azureml_backend.translate.conda_spec import in_order
 from mlflow_azureml_backend.translate.environment import client_mlflow, plan_environment
+from mlflow_azureml_backend.translate.inputs import bind_data
 from mlflow_azureml_backend.translate.job_sections import (
     compute_of,
     labels,
@@ -62,7 +64,7 @@ def translate(
         environ: This machine's variables, for `${env:NAME}`.
 
     Raises:
-        ProjectError: A value does not fit its parameter.
+        ProjectError: A value does not fit its parameter, or names data that no job can read.
         EnvironmentSpecError: The environment cannot work.
         ConfigError: The config's environment is no environment, one of this machine's variables
             is missing, or a value is one that Azure ML would not take as it is.
@@ -72,7 +74,8 @@ def translate(
     environment = plan_environment(
         own, config, versions=versions, releases=releases, root=project.root
     )
-    command = render_command(project.entry_point, project.parameters)
+    data = bind_data(project, config)
+    command = render_command(project.entry_point, project.parameters, data.arguments)
     if environment.at_start is not None:
         command = with_plugin_at_start(
             command, environment.at_start, mlflow=client_mlflow(versions, releases)
@@ -91,6 +94,11 @@ def translate(
         experiment_name=config.experiment_name or experiment_name,
         display_name=config.display_name or run_name,
         description=config.description,
+        inputs=data.inputs,
+        outputs=data.outputs,
+        snapshot=SnapshotSpec(
+            exclude=tuple(config.snapshot.exclude), max_bytes=config.snapshot.max_size
+        ),
         environment_variables=MappingProxyType(
             {**dict(project.environment.variables), **variables.open}
         ),

@@ -66,6 +66,8 @@ def job_yaml(
         "command": spec.command,
         "code": code,
         "environment": _environment(spec.environment, context),
+        "inputs": {name: given.as_job_yaml() for name, given in spec.inputs.items()},
+        "outputs": {name: given.as_job_yaml() for name, given in spec.outputs.items()},
         "environment_variables": _plain(
             {**spec.environment_variables, **references(spec.secret_variables)}
         ),

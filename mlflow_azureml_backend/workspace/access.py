@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.workspace.endpoint import AZURE, emulator_endpoint
 from mlflow_azureml_backend.workspace.tracked_run import TrackedRun
 
@@ -108,14 +109,22 @@ class Workspace:
 
         return check_job(self._connection, spec, wants_gpu=wants_gpu)
 
-    def submit(self, spec: JobSpec, *, name: str) -> JobHandle:
-        """Upload the snapshot and create the job under this name."""
+    def check_data(self, spec: JobSpec) -> JobSpec:
+        """Make sure that the assets and datastores exist that a job names; give it their types."""
+        from mlflow_azureml_backend.workspace.data_checks import check_data
+
+        return check_data(self._connection, spec)
+
+    def submit(self, spec: JobSpec, *, name: str, transfer: Transfer | None = None) -> JobHandle:
+        """Upload inputs and snapshot and create the job under this name."""
+        from mlflow_azureml_backend.workspace.data import upload_inputs
         from mlflow_azureml_backend.workspace.jobs import submit_job
         from mlflow_azureml_backend.workspace.secret_values import with_stored_secrets
         from mlflow_azureml_backend.workspace.snapshot import upload_snapshot
 
         spec = with_stored_secrets(self._connection, spec, name=name)
-        code_id = upload_snapshot(self._connection, spec.code)
+        spec = upload_inputs(self._connection, spec, transfer or Transfer(visible=False))
+        code_id = upload_snapshot(self._connection, spec.code, exclude=spec.snapshot.exclude)
         return submit_job(self._connection, spec, name=name, code_id=code_id)
 
     def handle(self, job_name: str) -> JobHandle:

@@ -6,19 +6,16 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mlflow_azureml_backend.workspace.failures import service_errors
-from mlflow_azureml_backend.workspace.snapshot import SnapshotFile, digest, list_files
+from mlflow_azureml_backend.workspace.snapshot import SnapshotFile, list_files
+from mlflow_azureml_backend.workspace.uploads import upload_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mlflow_azureml_backend.job import BuildSpec
     from mlflow_azureml_backend.workspace.connection import Connection
-
-_API = "2024-04-01"
-_DATASTORE = "/datastores/workspaceblobstore"
 
 
 def upload_build_context(connection: Connection, build: BuildSpec) -> tuple[str, str]:
@@ -40,9 +37,13 @@ def upload_build_context(connection: Connection, build: BuildSpec) -> tuple[str,
     """
     with TemporaryDirectory() as temporary:
         files = _files(build, Path(temporary))
-        prefix = f"LocalUpload/{digest(files)}/environment"
-        url = _upload(connection, files, prefix)
-    return url, build.dockerfile
+        uploaded = upload_files(
+            connection,
+            files,
+            "environment",
+            doing="uploading the build context of the environment",
+        )
+    return uploaded.url, build.dockerfile
 
 
 def write_build_context(build: BuildSpec, folder: Path) -> None:
@@ -96,40 +97,3 @@ def context_folder(build: BuildSpec) -> Iterator[tuple[Path, str]]:
             (context / file.name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file.path, context / file.name)
         yield context, build.dockerfile
-
-
-def _upload(connection: Connection, files: list[SnapshotFile], prefix: str) -> str:
-    from azure.core.exceptions import ResourceExistsError
-    from azure.storage.blob import ContainerClient
-
-    doing = "uploading the build context of the environment"
-    store = connection.arm("GET", _DATASTORE, api_version=_API, doing=doing)["properties"]
-    account = f"https://{store['accountName']}.blob.{store.get('endpoint') or 'core.windows.net'}"
-    arguments: dict[str, Any] = dict(connection.endpoint.client_arguments)
-    with (
-        service_errors(doing),
-        ContainerClient(
-            account,
-            store["containerName"],
-            credential=_credential(connection, store, doing),
-            **arguments,
-        ) as container,
-    ):
-        for file in files:
-            blob = container.get_blob_client(f"{prefix}/{file.name}")
-            if blob.exists():
-                continue
-            with file.path.open("rb") as stream:
-                try:
-                    blob.upload_blob(stream, overwrite=False)
-                except ResourceExistsError:
-                    continue  # somebody uploads the same content at the same time
-    return f"{account}/{store['containerName']}/{prefix}"
-
-
-def _credential(connection: Connection, store: dict[str, Any], doing: str) -> Any:
-    """Give what opens the datastore: its key or signature, or the user's own identity."""
-    if (store.get("credentials") or {}).get("credentialsType") == "None":
-        return connection.credential
-    secrets = connection.arm("POST", f"{_DATASTORE}/listSecrets", api_version=_API, doing=doing)
-    return secrets.get("key") or secrets.get("sasToken") or connection.credential

@@ -39,6 +39,18 @@ def test_every_key_is_read():
         "image": {"base": None, "gpu": None, "repository": "r.io/a/b", "build": True, "push": True},
         "inject": "command",
         "lock": {"platforms": ["osx-64"], "channels": ["c"], "file": "f.yml", "check": True},
+        "inputs": {"rate": "0.1", "data": {"type": "mltable", "path": "x", "mode": "download"}},
+        "outputs": {
+            "model": {
+                "type": "mlflow_model",
+                "path": "azureml://datastores/d/paths/p",
+                "mode": "upload",
+                "name": "n",
+                "version": "1",
+            }
+        },
+        "max_input_size": 5,
+        "snapshot": {"exclude": ["*.csv"], "max_size": 6},
         "environment_variables": {"A": "1"},
         "experiment_name": "e",
         "display_name": "d",

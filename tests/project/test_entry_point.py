@@ -8,7 +8,7 @@ from mlflow_azureml_backend.translate.command import render_command
 
 TWO = """
 entry_points:
-  train: {command: "python train.py {a} {b} {c}", parameters: {a: float, b: path, c: {default: 1}}}
+  train: {command: "python train.py {a} {b} {c}", parameters: {a: float, b: uri, c: {default: 1}}}
   test: {command: "python test.py"}
 """
 

@@ -52,7 +52,7 @@ def test_a_project_with_a_python_env(case, read):
     [
         ("main", {}, "echo 'the main entry point'"),
         ("greeter", {"name": "x"}, "python greet.py {greeting} {name}"),
-        ("count_lines", {"path": "data"}, "cat {path} | wc -l"),
+        ("count_lines", {"path": "conda.yaml"}, "cat {path} | wc -l"),
         ("download", {"uri": "https://h/x"}, "curl {uri} | wc -l"),
     ],
 )

@@ -162,6 +162,46 @@ def test_a_value_with_an_expression_arrives_as_plain_text(value, tmp_path):
     assert argv_of(command, tmp_path) == [value, f"x{value}y"]
 
 
+QUOTED_TEMPLATES = {
+    "show '{a}'": "{value}",
+    'show "{a}"': "{value}",
+    "show --steps='{a}'": "--steps={value}",
+    'show --steps="{a}"': "--steps={value}",
+    "show pre'x{a}y'post": "prex{value}ypost",
+    """show 'it'"'"'s:{a}'""": "it's:{value}",
+    "show \\'{a}": "'{value}",
+    'show "\\"{a}\\""': '"{value}"',
+    "# isn't a quote\nshow '{a}'": "{value}",
+}
+
+
+@pytest.mark.parametrize(("template", "argument"), QUOTED_TEMPLATES.items())
+def test_values_arrive_as_given_where_the_template_quotes_them(template, argument, tmp_path):
+    commands = [
+        render_command(two_parameters(template), {"a": value, "b-c": ""}) for value in HOSTILE
+    ]
+    expected = [argument.replace("{value}", value) for value in HOSTILE]
+    assert argv_of("\n".join(commands), tmp_path) == expected
+    assert not list(tmp_path.iterdir())
+    for command in commands:
+        assert_no_expression(command)
+
+
+def test_a_value_in_a_command_line_for_another_shell_is_quoted_for_that_one(tmp_path):
+    inner = "bash -c \"printf '%s' {a}\""
+    for value in ("a b", "*", "a;b"):
+        command = render_command(two_parameters(inner), {"a": value, "b-c": ""})
+        done = subprocess.run(["bash", "-c", command], capture_output=True, check=True, timeout=20)
+        assert done.stdout.decode() == value
+
+
+@pytest.mark.parametrize("template", ["show 'x {a}", "echo isn't {a}", 'show "{a}'])
+def test_a_quote_that_is_never_closed_changes_nothing(template):
+    assert render_command(two_parameters(template), {"a": "a b"}) == template.replace(
+        "{a}", "'a b'"
+    )
+
+
 def test_an_expression_that_the_project_itself_writes_stays_one():
     entry_point = EntryPoint(name="main", command="show ${{{{inputs.data}}}}")
     assert render_command(entry_point, {}) == "show ${{inputs.data}}"

@@ -39,7 +39,7 @@ CASES = [
         "example_project_count_lines",
         "example_project",
         "count_lines",
-        {"path": "/data/a file.csv"},
+        {"path": "azureml://datastores/raw/paths/a file.csv"},
         COMPUTE,
         None,
         {},

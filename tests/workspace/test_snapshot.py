@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mlflow_azureml_backend.errors import ProjectError
+from mlflow_azureml_backend.project.snapshot_files import check_size
 from mlflow_azureml_backend.workspace.snapshot import HASH_VERSION, digest, list_files
 
 
@@ -74,7 +75,6 @@ TREES = {
         "x.b": "",
     },
     "an empty .amlignore hides .gitignore": {".amlignore": "", ".gitignore": "*", "x": ""},
-    "a nested ignore file counts for nothing": {"sub/.amlignore": "*", "sub/x": "", "y": ""},
     "an ignore file that ignores itself": {".amlignore": ".amlignore\n", "x": ""},
     "negation": {".amlignore": "*.txt\n!keep.txt\n", "a.txt": "", "keep.txt": "", "b/keep.txt": ""},
     "negation below an ignored folder": {
@@ -229,6 +229,9 @@ def test_a_folder_may_be_named_relatively_or_through_a_link(tree, tmp_path, monk
         "mlflow.db",
         "venv/pyvenv.cfg",
         "sub/.venv/pyvenv.cfg",
+        "env/conda-meta/history",
+        "miniconda/pkgs/urls.txt",
+        ".cache/pip/http-v2/a",
     ],
 )
 def test_what_is_never_code_is_never_uploaded(tree, name):
@@ -258,10 +261,80 @@ def test_a_folder_without_a_file_to_upload_is_refused(tree, tmp_path, files):
         list_files(tree(files))
 
 
-def test_an_empty_folder_is_left_out(tree):
-    root = tree({"a": ""})
+def test_an_empty_folder_is_kept_by_an_empty_file(tree):
+    root = tree({"a": "", ".gitignore": "unwanted/\n", "full/__pycache__/x": ""})
     (root / "empty" / "below").mkdir(parents=True)
-    assert names(root) == ["a"]
+    (root / "unwanted").mkdir()
+    files = {file.name: file.path.read_bytes() for file in list_files(root)}
+    assert files.keys() == {".gitignore", "a", "empty/below/.keep"}
+    assert files["empty/below/.keep"] == b""
+
+
+NESTED = {
+    "a deeper file goes on": (
+        {".gitignore": "*.log\n", "sub/.gitignore": "*.txt\n", "sub/a.txt": "", "sub/b.log": ""},
+        [".gitignore", "sub/.gitignore"],
+    ),
+    "a deeper file takes back": (
+        {".gitignore": "*.log\n", "sub/.gitignore": "!keep.log\n", "sub/keep.log": "", "a.log": ""},
+        [".gitignore", "sub/.gitignore", "sub/keep.log"],
+    ),
+    "its rules are its folder's own": (
+        {"sub/.gitignore": "/a\ndeep/b\n", "sub/a": "", "a": "", "sub/deep/b": "", "deep/b": ""},
+        ["a", "deep/b", "sub/.gitignore"],
+    ),
+    "it has no say in a folder that stays behind": (
+        {".gitignore": "data/\n", "data/.gitignore": "!*\n", "data/x": ""},
+        [".gitignore"],
+    ),
+    "each folder's .amlignore goes before its others": (
+        {"sub/.amlignore": "a\n", "sub/.mlflowignore": "b\n", "sub/.gitignore": "c\n"}
+        | {"sub/a": "", "sub/b": "", "sub/c": ""},
+        ["sub/.amlignore", "sub/.gitignore", "sub/.mlflowignore", "sub/b", "sub/c"],
+    ),
+    ".mlflowignore goes before .gitignore": (
+        {".mlflowignore": "b\n", ".gitignore": "c\n", "b": "", "c": ""},
+        [".gitignore", ".mlflowignore", "c"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("files", "listed"), NESTED.values(), ids=NESTED)
+def test_ignore_files_count_in_every_folder(tree, files, listed):
+    assert names(tree(files)) == listed
+
+
+def test_what_the_config_excludes_goes_before_every_ignore_file(tree):
+    root = tree({".amlignore": "*.csv\n", "a.csv": "", "b.csv": "", "c.py": "", "d/c.py": ""})
+    listed = [file.name for file in list_files(root, exclude=("!a.csv", "/c.py"))]
+    assert listed == [".amlignore", "a.csv", "d/c.py"]
+    with pytest.raises(ProjectError, match=r"snapshot\.exclude of the backend config cannot be"):
+        list_files(root, exclude=("!",))
+
+
+def test_a_snapshot_that_is_too_large_names_its_ten_largest_files(tree):
+    root = tree({f"file{size:02}": b"x" * size for size in range(1, 13)})
+    with (root / "model.bin").open("wb") as sparse:
+        sparse.truncate(5_000_000_000)
+    files = list_files(root)
+    check_size(files, max_bytes=6_000_000_000)
+    with pytest.raises(ProjectError) as caught:
+        check_size(files, max_bytes=300_000_000)
+    first, *largest = str(caught.value).splitlines()
+    assert "snapshot would have 5.0 GB, and may have 300.0 MB" in first
+    assert [line.split() for line in largest[:2]] == [
+        ["5.0", "GB", "model.bin"],
+        ["12", "B", "file12"],
+    ]
+    assert len(largest) == 10
+
+
+def test_a_file_that_goes_while_it_is_uploaded_is_named(tree):
+    root = tree({"a": "", "b": "x"})
+    files = list_files(root)
+    (root / "b").unlink()
+    with pytest.raises(ProjectError, match="b changed while it was uploaded: No such file"):
+        digest(files)
 
 
 def test_a_link_to_a_file_of_the_project_is_that_file_under_the_links_name(tree):
