@@ -18,9 +18,10 @@ from mlflow_azureml_backend.errors import JobFailedError, WorkspaceError
 from mlflow_azureml_backend.project.config_files import read_config_files
 from mlflow_azureml_backend.project.loader import read_project
 from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun, display_for
-from mlflow_azureml_backend.tracking import experiment_name, open_run
+from mlflow_azureml_backend.tracking import SweepSession, experiment_name, open_run
 from mlflow_azureml_backend.translate import ClientVersions, translate
 from mlflow_azureml_backend.translate.command import resolve_parameters
+from mlflow_azureml_backend.translate.sweep import without_swept
 from mlflow_azureml_backend.workspace import connect
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class AzureMLProjectBackend(AbstractBackend):
             entry_point=entry_point,
             parameters=params,
             build_image=options.build_image,
+            chosen_later=config.sweep.search_space if config.sweep else (),
         )
         config = read_config_files(config, project.root)
         ref = locate_workspace(
@@ -92,7 +94,9 @@ class AzureMLProjectBackend(AbstractBackend):
             use_project_environment=options.env_manager != "local",
             docker_args=options.docker_args,
         )
-        declared, extra = resolve_parameters(project.entry_point, project.parameters)
+        swept = spec.sweep.parameters.values() if spec.sweep else ()
+        fixed = without_swept(project.entry_point, swept)
+        declared, extra = resolve_parameters(fixed, project.parameters)
 
         workspace = connect(ref)
         if spec.compute is not None:
@@ -110,6 +114,8 @@ class AzureMLProjectBackend(AbstractBackend):
             parameters={**declared, **extra},
         )
         display = display_for(stream=config.stream or bool(invocation))
+        if spec.sweep is not None:
+            session = SweepSession(session, workspace, job_name, tell=display.note)
         _announce(display, project, spec, workspace)
         try:
             handle = workspace.submit(spec, name=job_name)
@@ -179,6 +185,10 @@ def _announce(display: Display, project: ProjectSpec, spec: JobSpec, workspace: 
     environment = spec.environment
     runs_in = environment.reference or environment.image or "an image that Azure ML builds"
     display.note(f"Environment  {runs_in}: {environment.origin}")
+    if spec.sweep is not None:
+        objective, total = spec.sweep.objective, spec.sweep.limits.get("max_total_trials")
+        trials = f"at most {total} trials" if total else "trials until the service ends it"
+        display.note(f"Sweep        {trials}: {objective.goal} {objective.primary_metric}")
     for warning in project.warnings:
         display.note(f"Warning      {warning}")
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from mlflow_azureml_backend.sweep import SweepSpec
+
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 _ARM_ID = re.compile(
@@ -117,6 +119,7 @@ class JobSpec:
 
     Args:
         code: Project folder on this machine; becomes the snapshot.
+        sweep: What makes it a sweep job, whose trials are this command job; None for one job.
     """
 
     command: str
@@ -130,6 +133,7 @@ class JobSpec:
     environment_variables: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     tags: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     properties: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    sweep: SweepSpec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

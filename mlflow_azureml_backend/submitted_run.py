@@ -133,7 +133,7 @@ def attach(run_id: str, *, display: Display | None = None) -> AzureMLSubmittedRu
     """
     from mlflow.tracking import get_tracking_uri
 
-    from mlflow_azureml_backend.tracking import handle_of_run, reopen_run
+    from mlflow_azureml_backend.tracking import handle_of_run, reopen_run, with_trials
     from mlflow_azureml_backend.workspace import connect
 
     handle = handle_of_run(run_id)
@@ -144,9 +144,9 @@ def attach(run_id: str, *, display: Display | None = None) -> AzureMLSubmittedRu
         workspace=handle.workspace,
         tracking_uri=get_tracking_uri(),
     )
-    return AzureMLSubmittedRun(
-        workspace, handle, session, display=display or display_for(stream=True)
-    )
+    display = display or display_for(stream=True)
+    session = with_trials(session, workspace, handle.job_name, tell=display.note)
+    return AzureMLSubmittedRun(workspace, handle, session, display=display)
 
 
 def display_for(*, stream: bool) -> Display:

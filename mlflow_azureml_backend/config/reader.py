@@ -16,6 +16,7 @@ from mlflow_azureml_backend.config.schema import (
     ImageConfig,
     WorkspaceConfig,
 )
+from mlflow_azureml_backend.config.sweep_schema import sweep_section, without_tags
 from mlflow_azureml_backend.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ _WANTED = {
     "bool_type": "must be true or false",
     "int_type": "must be a whole number",
     "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "dict_type": "must be an object of key and value",
     "model_type": "must be an object of key and value",
@@ -117,9 +121,9 @@ def environment_section(raw: Mapping[str, Any], *, where: str) -> EnvironmentCon
 
 def _problems(error: ValidationError) -> Iterable[str]:
     for finding in error.errors(include_url=False):
-        location = _without_forms([str(part) for part in finding["loc"]])
+        location = without_tags(_without_forms([str(part) for part in finding["loc"]]))
         if finding["type"] == "extra_forbidden":
-            text = _unknown_key(location)
+            text = _unknown_key(location, sweep_section(finding["loc"]))
         elif finding["type"] == "missing":
             text = "is missing"
         else:
@@ -147,8 +151,9 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004
 
 
-def _unknown_key(location: list[str]) -> str:
-    section = _SECTIONS[location[-2]] if len(location) > 1 else BackendConfig
+def _unknown_key(location: list[str], section: type[BaseModel] | None) -> str:
+    if section is None:
+        section = _SECTIONS[location[-2]] if len(location) > 1 else BackendConfig
     allowed = list(section.model_fields)
     near = difflib.get_close_matches(location[-1].lower(), allowed, n=1, cutoff=0.5)
     hint = f" Did you mean '{near[0]}'?" if near else ""

@@ -19,6 +19,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from mlflow_azureml_backend.config.sweep_schema import SweepConfig  # noqa: TC001  # read at run time
+
 Text = Annotated[StrictStr, StringConstraints(min_length=1)]
 
 
@@ -151,6 +153,9 @@ class BackendConfig(_Section):
     display_name: Text | None = Field(default=None, description="Name shown in the studio.")
     description: Text | None = Field(default=None, description="Text shown in the studio.")
     tags: dict[Text, ScalarText] = Field(default_factory=dict, description="Tags of the job.")
+    sweep: SweepConfig | None = Field(
+        default=None, description="Vary parameters over many trials: a sweep job."
+    )
     stream: StrictBool = Field(
         default=True,
         description="Follow the job and print its log; false returns right after submission.",

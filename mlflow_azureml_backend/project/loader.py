@@ -27,7 +27,7 @@ from mlflow_azureml_backend.project.mlproject_file import check_mlproject
 from mlflow_azureml_backend.project.spec import EntryPoint, Parameter, ProjectSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 # A name is not quoted like a value: it must not hold what azure-ai-ml or the service would resolve.
 _EXPRESSION = re.compile(r"\$\{\{|\{(?:inputs|outputs|search_space)\.")
@@ -45,6 +45,7 @@ def read_project(
     parameters: Mapping[str, Any] | None,
     environ: Mapping[str, str] | None = None,
     build_image: bool = False,
+    chosen_later: Collection[str] = (),
 ) -> ProjectSpec:
     """Fetch and read a project, and check that the entry point can be run with these values.
 
@@ -55,6 +56,7 @@ def read_project(
         parameters: The user's values.
         environ: Where docker_env's copied variables come from; default: this process.
         build_image: The user wants an image built from the project's Dockerfile.
+        chosen_later: Parameters that need no value, because a sweep chooses them.
 
     Raises:
         ProjectError: Nothing could be fetched, or the MLproject, the files that it names, the
@@ -69,7 +71,7 @@ def read_project(
         raise ProjectError(f"{root}: {error.message}") from error
     values = {str(key): str(value) for key, value in (parameters or {}).items()}
     entry = _entry_point(project, root, entry_point)
-    _check_values(entry, values)
+    _check_values(entry, {*values, *chosen_later})
     return ProjectSpec(
         name=None if project.name is None else str(project.name),
         root=root,
@@ -163,7 +165,7 @@ def _is_inside(root: Path, name: str) -> bool:
     return (root / name).resolve().is_relative_to(root)
 
 
-def _check_values(entry: EntryPoint, values: Mapping[str, str]) -> None:
+def _check_values(entry: EntryPoint, values: Collection[str]) -> None:
     missing = [
         parameter.name
         for parameter in entry.parameters

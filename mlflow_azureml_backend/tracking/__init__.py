@@ -3,5 +3,14 @@
 from mlflow_azureml_backend.tracking.handle_tags import handle_of_run
 from mlflow_azureml_backend.tracking.open_run import open_run, reopen_run
 from mlflow_azureml_backend.tracking.session import TrackingSession, experiment_name
+from mlflow_azureml_backend.tracking.sweep_session import SweepSession, with_trials
 
-__all__ = ["TrackingSession", "experiment_name", "handle_of_run", "open_run", "reopen_run"]
+__all__ = [
+    "SweepSession",
+    "TrackingSession",
+    "experiment_name",
+    "handle_of_run",
+    "open_run",
+    "reopen_run",
+    "with_trials",
+]

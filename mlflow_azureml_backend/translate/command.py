@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from mlflow_azureml_backend.errors import ProjectError
+from mlflow_azureml_backend.job import EMPTY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -55,12 +56,18 @@ def resolve_parameters(
     return declared, {key: value for key, value in values.items() if key not in declared}
 
 
-def render_command(entry_point: EntryPoint, values: Mapping[str, str]) -> str:
+def render_command(
+    entry_point: EntryPoint,
+    values: Mapping[str, str],
+    placeholders: Mapping[str, str] = EMPTY,
+) -> str:
     """Fill the entry point's template and append extra parameters as `--key value`.
 
     Args:
         entry_point: Its command is a `str.format` template over the declared parameters.
         values: The user's values as text.
+        placeholders: What stands, as it is, for parameters that are not declared here because
+            they have no value yet (a sweep's).
 
     Raises:
         ProjectError: The template names a parameter that is not declared, or a value has the
@@ -69,7 +76,9 @@ def render_command(entry_point: EntryPoint, values: Mapping[str, str]) -> str:
     declared, extra = resolve_parameters(entry_point, values)
     try:
         command = _Template().vformat(
-            entry_point.command, (), {name: shell_quote(value) for name, value in declared.items()}
+            entry_point.command,
+            (),
+            {**{name: shell_quote(value) for name, value in declared.items()}, **placeholders},
         )
     except (KeyError, ValueError) as error:
         reason = (

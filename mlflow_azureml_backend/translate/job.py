@@ -14,6 +14,12 @@ from mlflow_azureml_backend.translate.docker_arguments import resources_from_doc
 from mlflow_azureml_backend.translate.environment import client_mlflow, plan_environment
 from mlflow_azureml_backend.translate.plugin_install import with_plugin_at_start
 from mlflow_azureml_backend.translate.plugin_releases import packaged_releases
+from mlflow_azureml_backend.translate.sweep import (
+    name_property,
+    placeholders,
+    plan_sweep,
+    without_swept,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +63,11 @@ def translate(
     environment = plan_environment(
         own, config, versions=versions, releases=releases, root=project.root
     )
-    command = render_command(project.entry_point, project.parameters)
+    sweep = None
+    if config.sweep is not None:
+        sweep = plan_sweep(config.sweep, project.entry_point, project.parameters)
+    varied = placeholders(sweep) if sweep else {}
+    command = render_command(without_swept(project.entry_point, varied), project.parameters, varied)
     if environment.at_start is not None:
         command = with_plugin_at_start(
             command, environment.at_start, mlflow=client_mlflow(versions, releases)
@@ -75,7 +85,10 @@ def translate(
             {**dict(project.environment.variables), **config.environment_variables}
         ),
         tags=MappingProxyType(dict(config.tags)),
-        properties=MappingProxyType(_lineage(project.git)),
+        properties=MappingProxyType(
+            {**_lineage(project.git), **(name_property(sweep) if sweep else {})}
+        ),
+        sweep=sweep,
     )
 
 

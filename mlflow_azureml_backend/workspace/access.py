@@ -9,6 +9,7 @@ from mlflow_azureml_backend.workspace.tracked_run import TrackedRun
 
 if TYPE_CHECKING:
     from mlflow_azureml_backend.job import JobDetails, JobHandle, JobSpec, WorkspaceRef
+    from mlflow_azureml_backend.sweep import SweepState
     from mlflow_azureml_backend.workspace.connection import Connection
 
 
@@ -78,6 +79,12 @@ class Workspace:
         from mlflow_azureml_backend.workspace.jobs import cancel_job
 
         cancel_job(self._connection, job_name)
+
+    def sweep(self, job_name: str) -> SweepState | None:
+        """Take one look at a sweep and its trials; None for a job that is no sweep."""
+        from mlflow_azureml_backend.workspace.sweeps import read_sweep
+
+        return read_sweep(self._connection, job_name)
 
     def tracked_run(self, job_name: str) -> TrackedRun:
         """Give the MLflow run that the job logs to in this workspace."""

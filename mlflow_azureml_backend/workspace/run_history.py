@@ -23,13 +23,18 @@ def read_details(connection: Connection, job_name: str) -> JobDetails:
     return JobDetails(
         status=JobStatus(answer.get("status") or JobStatus.UNKNOWN.value),
         log_files=MappingProxyType(dict(answer.get("logFiles") or {})),
-        error=_error_text(answer.get("error")),
+        error=error_text(answer.get("error")),
         start_time=answer.get("startTimeUtc"),
         end_time=answer.get("endTimeUtc"),
     )
 
 
-def _error_text(envelope: Any) -> str | None:
+def error_text(envelope: Any) -> str | None:
+    """Give the code and message of a run's error; None of none.
+
+    Args:
+        envelope: Run history's `error` of a run.
+    """
     error = (envelope or {}).get("error") or {}
     message = error.get("message")
     if not message:

@@ -1,6 +1,7 @@
 """Whole jobs: what Azure ML will get for real projects, field by field."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -101,10 +102,36 @@ CASES = [
         None,
         {},
     ),
+    (
+        "sweep",
+        "hyphenated_parameters",
+        "main",
+        {},
+        COMPUTE
+        | {
+            "sweep": {
+                "search_space": {"num-epochs": {"type": "choice", "values": [3, 10]}},
+                "sampling_algorithm": "sobol",
+                "objective": {"goal": "minimize", "primary_metric": "loss"},
+                "limits": {"max_total_trials": 2},
+                "early_termination": {"type": "bandit", "slack_amount": 0.5},
+            }
+        },
+        None,
+        {},
+    ),
 ]
 
 
+def plain(value):
+    """Give mappings and tuples as JSON has them."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return [*map(plain, value)] if isinstance(value, tuple) else value
+
+
 def as_json(spec):
+    sweep, spec = spec.sweep, dataclasses.replace(spec, sweep=None)
     content = dataclasses.asdict(
         dataclasses.replace(
             spec,
@@ -121,6 +148,11 @@ def as_json(spec):
             ),
         )
     )
+    del content["sweep"]
+    if sweep is not None:
+        fields = {each.name: getattr(sweep, each.name) for each in dataclasses.fields(sweep)}
+        fields["objective"] = dataclasses.asdict(sweep.objective)
+        content["sweep"] = plain(fields)
     content["code"] = spec.code.relative_to(PROJECTS).as_posix()
     return content
 
@@ -139,6 +171,7 @@ def test_a_whole_job_is_as_the_golden_file_says(
         entry_point=entry_point,
         parameters=values,
         environ={"COPIED": "from here"},
+        chosen_later=raw_config.get("sweep", {}).get("search_space", ()),
     )
     config, _ = read_backend_config(raw_config)
     spec = translate(
