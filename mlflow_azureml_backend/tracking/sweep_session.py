@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from mlflow_azureml_backend.errors import TrackingError, WorkspaceError
+from mlflow_azureml_backend.errors import NotFoundError, TrackingError, WorkspaceError
 from mlflow_azureml_backend.follow.trial_picture import parallel_coordinates
 from mlflow_azureml_backend.follow.trials import trial_line, trials_table
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun
@@ -21,7 +21,7 @@ from mlflow_azureml_backend.tracking.mirrored_trials import MirroredTrials
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mlflow_azureml_backend.job import JobHandle, JobStatus, RunOutcome, WorkspaceRef
+    from mlflow_azureml_backend.job import JobHandle, RunOutcome, WorkspaceRef
     from mlflow_azureml_backend.sweep import SweepState, Trial
     from mlflow_azureml_backend.tracking.mirrored_run import SourceRun
     from mlflow_azureml_backend.tracking.session import TrackingSession
@@ -90,7 +90,7 @@ class SweepSession:
         self._service = service
         self._job_name = job_name
         self._tell = tell
-        self._statuses: dict[str, JobStatus] = {}
+        self._stages: dict[str, tuple[bool, bool]] = {}
         self._scores: dict[str, float] = {}
         self._last_look = 0.0
         self._finished = False
@@ -143,10 +143,12 @@ class SweepSession:
         if sweep is None:
             return None
         for number, trial in enumerate(sweep.trials):
-            if self._statuses.get(trial.job_name) is not trial.status:
-                self._statuses[trial.job_name] = trial.status
+            # Twice a trial: when it runs, and when it has ended.
+            stage = (trial.status.has_started, trial.status.is_terminal)
+            if trial.status.has_started and self._stages.get(trial.job_name) != stage:
                 score = self._score(sweep, trial) if trial.status.is_terminal else None
                 self._tell(trial_line(number, trial, sweep.names, score))
+                self._stages[trial.job_name] = stage
         if self._mirror is not None:
             self._mirror.mirror(sweep.trials, sweep.names)
         return sweep
@@ -154,7 +156,10 @@ class SweepSession:
     def _score(self, sweep: SweepState, trial: Trial) -> str | None:
         """Learn the best value of the primary metric of a trial that has ended."""
         metric = sweep.objective.primary_metric
-        history = self._service.tracked_run(trial.job_name).metric_history(metric)
+        try:
+            history = list(self._service.tracked_run(trial.job_name).metric_history(metric))
+        except NotFoundError:  # a trial that never ran may have no run, or no such metric
+            return None
         values = {str(index): float(point["value"]) for index, point in enumerate(history)}
         best = sweep.objective.best({k: v for k, v in values.items() if not math.isnan(v)})
         if best is None:
