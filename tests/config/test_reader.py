@@ -42,6 +42,18 @@ def test_every_key_is_read():
         "display_name": "d",
         "description": "t",
         "tags": {"k": "v"},
+        "sweep": {
+            "search_space": {"x": {"type": "choice", "values": [1, "a"]}},
+            "sampling_algorithm": "random",
+            "objective": {"goal": "minimize", "primary_metric": "loss"},
+            "limits": {
+                "max_total_trials": 4,
+                "max_concurrent_trials": 2,
+                "timeout": 600,
+                "trial_timeout": 60,
+            },
+            "early_termination": None,
+        },
         "stream": False,
         "queue_timeout": 60,
     }
