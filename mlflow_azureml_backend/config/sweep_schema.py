@@ -2,112 +2,33 @@
 
 from __future__ import annotations
 
-import math
-from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Discriminator,
-    Field,
-    StrictInt,
-    StrictStr,
-    StringConstraints,
-    Tag,
+from pydantic import BaseModel, Discriminator, Field, StrictInt, Tag
+
+from mlflow_azureml_backend.config.search_space_schema import (
+    DISTRIBUTIONS,
+    AboveZero,
+    ChoiceConfig,
+    Natural,
+    NormalConfig,
+    Number,
+    Positive,
+    QNormalConfig,
+    QUniformConfig,
+    RandintConfig,
+    Section,
+    Text,
+    UniformConfig,
 )
-from pydantic_core import PydanticCustomError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-Text = Annotated[StrictStr, StringConstraints(min_length=1)]
-
-
-def _number(value: Any) -> Any:
-    """Take no text and no truth value for a number, and say so once."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
-        return value
-    raise PydanticCustomError("number", "must be a number")
-
-
-def _positive(value: Any) -> Any:
-    if _number(value) > 0:
-        return value
-    raise PydanticCustomError("number", "must be a number greater than 0")
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, (str, bool)):
-        return value
-    with suppress(PydanticCustomError):
-        return _number(value)
-    raise PydanticCustomError("plain", "must be text, a number, true or false")
-
-
-Number = Annotated[int | float, BeforeValidator(_number)]
-AboveZero = Annotated[int | float, BeforeValidator(_positive)]
-Plain = Annotated[bool | int | float | str, BeforeValidator(_plain)]
-Positive = Annotated[StrictInt, Field(gt=0)]
-Natural = Annotated[StrictInt, Field(ge=0)]
-
 MOST_TRIALS = 1000
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ChoiceConfig(_Section):
-    """One of several values."""
-
-    type: Literal["choice"]
-    values: Annotated[list[Plain], Field(min_length=1)]
-
-
-class RandintConfig(_Section):
-    """A whole number from 0 to below `upper`."""
-
-    type: Literal["randint"]
-    upper: Positive
-
-
-class UniformConfig(_Section):
-    """A number between two; of `loguniform` its logarithm is."""
-
-    type: Literal["uniform", "loguniform"]
-    min_value: Number
-    max_value: Number
-
-
-class QUniformConfig(_Section):
-    """The same, rounded to a multiple of `q`."""
-
-    type: Literal["quniform", "qloguniform"]
-    min_value: Number
-    max_value: Number
-    q: AboveZero
-
-
-class NormalConfig(_Section):
-    """A number around a mean; of `lognormal` its logarithm is."""
-
-    type: Literal["normal", "lognormal"]
-    mu: Number
-    sigma: AboveZero
-
-
-class QNormalConfig(_Section):
-    """The same, rounded to a multiple of `q`."""
-
-    type: Literal["qnormal", "qlognormal"]
-    mu: Number
-    sigma: AboveZero
-    q: AboveZero
-
-
-class RandomSamplingConfig(_Section):
+class RandomSamplingConfig(Section):
     """Random values."""
 
     type: Literal["random"]
@@ -120,20 +41,20 @@ class RandomSamplingConfig(_Section):
     )
 
 
-class PlainSamplingConfig(_Section):
+class PlainSamplingConfig(Section):
     """Every combination of choices, or values that earlier trials let expect the best of."""
 
     type: Literal["grid", "bayesian"]
 
 
-class ObjectiveConfig(_Section):
+class ObjectiveConfig(Section):
     """What to look for."""
 
     goal: Literal["minimize", "maximize"]
     primary_metric: Text = Field(description="A metric that the project logs with MLflow.")
 
 
-class SweepLimitsConfig(_Section):
+class SweepLimitsConfig(Section):
     """How much to try."""
 
     max_total_trials: Annotated[StrictInt, Field(gt=0, le=MOST_TRIALS)] | None = Field(
@@ -146,7 +67,7 @@ class SweepLimitsConfig(_Section):
     trial_timeout: Positive | None = Field(default=None, description="Seconds for each trial.")
 
 
-class BanditConfig(_Section):
+class BanditConfig(Section):
     """End trials that are too far behind the best one."""
 
     type: Literal["bandit"]
@@ -156,7 +77,7 @@ class BanditConfig(_Section):
     delay_evaluation: Natural = 0
 
 
-class MedianStoppingConfig(_Section):
+class MedianStoppingConfig(Section):
     """End trials that are behind the median of the averages of all trials."""
 
     type: Literal["median_stopping"]
@@ -164,7 +85,7 @@ class MedianStoppingConfig(_Section):
     delay_evaluation: Natural = 0
 
 
-class TruncationSelectionConfig(_Section):
+class TruncationSelectionConfig(Section):
     """End the worst share of trials at each interval."""
 
     type: Literal["truncation_selection"]
@@ -175,24 +96,12 @@ class TruncationSelectionConfig(_Section):
 
 # Which section an object is, by its `type`. pydantic puts the tag into an error's location, from
 # where `without_tags` takes it out again; an unknown type is an error of its own.
-_DISTRIBUTIONS: dict[str, type[_Section]] = {
-    "choice": ChoiceConfig,
-    "randint": RandintConfig,
-    "uniform": UniformConfig,
-    "loguniform": UniformConfig,
-    "quniform": QUniformConfig,
-    "qloguniform": QUniformConfig,
-    "normal": NormalConfig,
-    "lognormal": NormalConfig,
-    "qnormal": QNormalConfig,
-    "qlognormal": QNormalConfig,
-}
-_SAMPLINGS: dict[str, type[_Section]] = {
+_SAMPLINGS: dict[str, type[Section]] = {
     "random": RandomSamplingConfig,
     "grid": PlainSamplingConfig,
     "bayesian": PlainSamplingConfig,
 }
-_POLICIES: dict[str, type[_Section]] = {
+_POLICIES: dict[str, type[Section]] = {
     "bandit": BanditConfig,
     "median_stopping": MedianStoppingConfig,
     "truncation_selection": TruncationSelectionConfig,
@@ -211,7 +120,7 @@ def _sampling_tag(value: Any) -> str | None:
 
 _TAGS = {
     kind: section.__name__
-    for table in (_DISTRIBUTIONS, _SAMPLINGS, _POLICIES)
+    for table in (DISTRIBUTIONS, _SAMPLINGS, _POLICIES)
     for kind, section in table.items()
 }
 _ALL_TAGS = frozenset({*_TAGS.values(), "TEXT"})
@@ -233,7 +142,7 @@ Distribution = Annotated[
     | Annotated[QUniformConfig, Tag("QUniformConfig")]
     | Annotated[NormalConfig, Tag("NormalConfig")]
     | Annotated[QNormalConfig, Tag("QNormalConfig")],
-    _by_type(_tag, _DISTRIBUTIONS),
+    _by_type(_tag, DISTRIBUTIONS),
 ]
 Sampling = Annotated[
     Annotated[Literal["random", "sobol", "grid", "bayesian"], Tag("TEXT")]
@@ -249,7 +158,7 @@ Policy = Annotated[
 ]
 
 
-class SweepConfig(_Section):
+class SweepConfig(Section):
     """Turn the run into a sweep: many trials of the project with other parameter values."""
 
     search_space: Annotated[dict[Text, Distribution], Field(min_length=1)] = Field(
@@ -270,7 +179,7 @@ class SweepConfig(_Section):
 _SECTIONS: dict[str, type[BaseModel]] = {
     "objective": ObjectiveConfig,
     "limits": SweepLimitsConfig,
-    **{section.__name__: section for section in (*_DISTRIBUTIONS.values(), *_SAMPLINGS.values())},
+    **{section.__name__: section for section in (*DISTRIBUTIONS.values(), *_SAMPLINGS.values())},
     **{section.__name__: section for section in _POLICIES.values()},
 }
 

@@ -25,12 +25,14 @@ def as_sweep(trial: Any, spec: SweepSpec) -> Any:
     """Make azure-ai-ml's sweep job of the command job that each trial is.
 
     Args:
-        trial: What `azure.ai.ml.command` gave.
+        trial: What `azure.ai.ml.command` gave, or `load_job` of a command job's YAML.
         spec: What to vary.
     """
     from azure.ai.ml import sweep as entities
+    from azure.ai.ml.entities import CommandJob
 
-    job = trial._to_job()  # noqa: SLF001  # `.sweep()` of it would lose what is not a component's
+    # `command(…).sweep()` would lose what is not a component's.
+    job = trial if isinstance(trial, CommandJob) else trial._to_job()  # noqa: SLF001
     objective = spec.objective
     return entities.SweepJob(
         name=job.name,
