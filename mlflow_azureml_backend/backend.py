@@ -18,9 +18,10 @@ from mlflow_azureml_backend.follow import display_for
 from mlflow_azureml_backend.plan import plan_run, with_lock
 from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun
 from mlflow_azureml_backend.termination import exit_on_termination
-from mlflow_azureml_backend.tracking import experiment_name, fetch_data, open_run
+from mlflow_azureml_backend.tracking import SweepSession, experiment_name, fetch_data, open_run
 from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.translate.command import resolve_parameters
+from mlflow_azureml_backend.translate.sweep import without_swept
 from mlflow_azureml_backend.workspace import connect
 
 if TYPE_CHECKING:
@@ -90,7 +91,9 @@ class AzureMLProjectBackend(AbstractBackend):
             environ=os.environ,
             project_root=project.root,
         )
-        declared, extra = resolve_parameters(project.entry_point, project.parameters)
+        swept = spec.sweep.parameters.values() if spec.sweep else ()
+        fixed = without_swept(project.entry_point, swept)
+        declared, extra = resolve_parameters(fixed, project.parameters)
         workspace = connect(ref)
         found = workspace.check(spec, wants_gpu=plan.wants_gpu)
         fetched = fetch_data(
@@ -120,6 +123,8 @@ class AzureMLProjectBackend(AbstractBackend):
             parameters={**declared, **extra},
             locked=plan.locked,
         )
+        if spec.sweep is not None:
+            session = SweepSession(session, workspace, job_name, tell=display.note)
         _announce(display, project, spec, workspace)
         try:
             handle = workspace.submit(spec, name=job_name, transfer=Transfer(visible=config.stream))
@@ -208,6 +213,10 @@ def _announce(display: Display, project: ProjectSpec, spec: JobSpec, workspace: 
     environment = spec.environment
     runs_in = environment.reference or environment.image or "an image that Azure ML builds"
     display.note(f"Environment  {runs_in}: {environment.origin}")
+    if spec.sweep is not None:
+        objective, total = spec.sweep.objective, spec.sweep.limits.get("max_total_trials")
+        trials = f"at most {total} trials" if total else "trials until the service ends it"
+        display.note(f"Sweep        {trials}: {objective.goal} {objective.primary_metric}")
     for warning in project.warnings:
         display.note(f"Warning      {warning}")
     for note in spec.notes:

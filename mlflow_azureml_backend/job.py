@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlflow_azureml_backend.data_spec import InputSpec, OutputSpec
+    from mlflow_azureml_backend.sweep import SweepSpec
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
@@ -177,6 +178,7 @@ class JobSpec:
         secret_variables: Variables that are no part of the job, but read when it starts.
         notes: What the user should know of how the job came about.
         snapshot: What of that folder.
+        sweep: What makes it a sweep job, whose trials are this command job; None for one job.
     """
 
     command: str
@@ -201,6 +203,7 @@ class JobSpec:
     parent_job_name: str | None = None
     secret_variables: Mapping[str, SecretVariable] = field(default_factory=lambda: EMPTY)
     notes: tuple[str, ...] = ()
+    sweep: SweepSpec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

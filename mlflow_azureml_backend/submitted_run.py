@@ -272,7 +272,7 @@ def attach(
     """
     from mlflow.tracking import get_tracking_uri
 
-    from mlflow_azureml_backend.tracking import handle_of_run, reopen_run
+    from mlflow_azureml_backend.tracking import handle_of_run, reopen_run, with_trials
     from mlflow_azureml_backend.workspace import connect
 
     handle = handle_of_run(run_id)
@@ -283,10 +283,7 @@ def attach(
         workspace=handle.workspace,
         tracking_uri=get_tracking_uri(),
     )
-    return AzureMLSubmittedRun(
-        workspace,
-        find_job(workspace, handle, session),
-        session,
-        display=display or display_for(stream=True),
-        selection=selection,
-    )
+    display = display or display_for(stream=True)
+    handle = find_job(workspace, handle, session)
+    session = with_trials(session, workspace, handle.job_name, tell=display.note)
+    return AzureMLSubmittedRun(workspace, handle, session, display=display, selection=selection)

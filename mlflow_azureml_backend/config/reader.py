@@ -25,6 +25,7 @@ from mlflow_azureml_backend.config.schema import (
     LockConfig,
     WorkspaceConfig,
 )
+from mlflow_azureml_backend.config.sweep_schema import sweep_section, without_tags
 from mlflow_azureml_backend.config.variables import SecretConfig
 from mlflow_azureml_backend.errors import ConfigError
 
@@ -50,9 +51,10 @@ _WANTED = {
     "int_type": "must be a whole number",
     "greater_than": "must be greater than {gt}",
     "list_type": "must be a list",
-    "too_short": "must not be empty",
-    "greater_than_equal": "must be at least {ge}",
+    "greater_than_equal": "must be {ge} or more",
     "less_than": "must be less than {lt}",
+    "less_than_equal": "must be {le} or less",
+    "too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
     "dict_type": "must be an object of key and value",
     "model_type": "must be an object of key and value",
@@ -179,12 +181,13 @@ def environment_section(raw: Mapping[str, Any], *, where: str) -> EnvironmentCon
 
 def _problems(error: ValidationError) -> Iterable[str]:
     for finding in error.errors(include_url=False):
-        location = _without_forms([str(part) for part in finding["loc"]])
+        location = without_tags(_without_forms([str(part) for part in finding["loc"]]))
         if not location:  # two keys that do not go together
             yield finding["msg"]
             continue
         if finding["type"] == "extra_forbidden":
-            text = _unknown_key(location, _section([str(part) for part in finding["loc"]]))
+            section = sweep_section(finding["loc"]) or _section([str(p) for p in finding["loc"]])
+            text = _unknown_key(location, section)
         elif finding["type"] == "missing":
             text = "is missing"
         else:

@@ -25,6 +25,7 @@ from mlflow_azureml_backend.config.job_schema import (
     ResourcesConfig,
     Service,
 )
+from mlflow_azureml_backend.config.sweep_schema import SweepConfig
 from mlflow_azureml_backend.config.values import OBJECT, TEXT, TEXT_OR_OBJECT, Text
 from mlflow_azureml_backend.config.values import Section as _Section
 from mlflow_azureml_backend.config.variables import Variable, VariableName, is_secret
@@ -298,6 +299,9 @@ class BackendConfig(_Section):
     )
     dry_run: StrictBool = Field(
         default=False, description="Print the job as YAML instead of submitting it."
+    )
+    sweep: SweepConfig | None = Field(
+        default=None, description="Vary parameters over many trials: a sweep job."
     )
     stream: StrictBool = Field(
         default=True,

@@ -123,8 +123,17 @@ def new_job(name: str, sent: Mapping[str, Any]) -> dict[str, Any]:
         "_azureml.ComputeTargetType": "amlctrain",
     }
     if code := job["codeId"]:
-        job["properties"]["ContentSnapshotId"] = str(uuid.uuid5(_SNAPSHOTS, code.lower()))
+        job["properties"]["ContentSnapshotId"] = snapshot_id(code)
     return job
+
+
+def snapshot_id(code: str | None) -> str:
+    """Give the id of the snapshot that holds a code asset; empty for no code.
+
+    Args:
+        code: the asset's ARM id.
+    """
+    return str(uuid.uuid5(_SNAPSHOTS, code.lower())) if code else ""
 
 
 def changed_job(job: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,13 +173,16 @@ def shown_job(
         for service, value in (job["services"] or {}).items()
         if value is not None
     }
-    for service, endpoint in (
-        ("Tracking", f"azureml://{region}.api.azureml.ms/mlflow/v1.0{key.arm_id}?"),
-        ("Studio", f"{studio}/runs/{name}?wsid={key.arm_id}"),
-    ):
+    endpoints = {
+        "Tracking": f"azureml://{region}.api.azureml.ms/mlflow/v1.0{key.arm_id}?",
+        "Studio": f"{studio}/runs/{name}?wsid={key.arm_id}",
+    }
+    if job["jobType"] == "Sweep":  # which no compute takes up: only its trials are
+        del endpoints["Tracking"]
+    for service, endpoint in endpoints.items():
         services[service] = {**_SERVICE, "jobServiceType": service, "endpoint": endpoint}
     shown = {**job, "services": services}
-    if job["status"] not in ("NotStarted", "Starting"):
+    if job["jobType"] == "Command" and job["status"] not in ("NotStarted", "Starting"):
         shown["tags"] = {**_STARTED_TAGS, **job["tags"]}
         shown["properties"] = {**job["properties"], **_STARTED_PROPERTIES}
     return shown

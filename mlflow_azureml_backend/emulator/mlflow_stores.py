@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -132,6 +133,15 @@ class WorkspaceTracking(SqlAlchemyStore):
             metrics=dict(run.data.metrics),
             tags=dict(run.data.tags),
         )
+
+    def metric_values(self, run_id: str, name: str) -> tuple[float, ...]:
+        """Give every number a run has logged of a metric; see `Tracking`."""
+        with Session(self.engine) as session:
+            _existing(session, run_id)
+        points = sorted(
+            self.get_metric_history(run_id, name), key=lambda point: (point.step, point.timestamp)
+        )
+        return tuple(point.value for point in points if math.isfinite(point.value))
 
     def _get_artifact_location(self, experiment_id: object) -> str:
         # MLflow makes an experiment's location with this, and a run's by adding its id.

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.emulator.resources import WorkspaceKey
     from mlflow_azureml_backend.emulator.state import Document
 
+_TRAITS: Final = ["scriptRun", "remote", "MFE", "DevPlatv2", "CommonRuntime"]
+_SWEEP_TRAITS: Final = ["hyperDrive", "remote", "MFE", "DevPlatv2"]
 _RUNS: Final = uuid.UUID("0a4a5a7b-7d0e-5d43-9d8c-0a3c41d3be1c")
 
 
@@ -38,7 +40,7 @@ def run_details(
         log_files: URLs of the logs by their paths.
     """
     return {
-        **_identity(key, job),
+        **_identity(key, job, run.get("parentRunId")),
         **_course(job, run, region),
         "createdTimeUtc": timestamp(job.created),
         "inputDatasets": [],
@@ -72,7 +74,7 @@ def run_metadata(
         region: the workspace's region.
     """
     return {
-        **_identity(key, job),
+        **_identity(key, job, run.get("parentRunId")),
         **_course(job, run, region),
         **_description(job),
         **_people(tenant),
@@ -88,7 +90,7 @@ def run_metadata(
         "name": None,
         "description": job.body["description"],
         "hidden": job.body["isArchived"],
-        "runType": "azureml.scriptrun",
+        "runType": "hyperdrive" if _is_sweep(job) else "azureml.scriptrun",
         "actionUris": {},
         "scriptName": None,
         "uniqueChildRunComputeTargets": [],
@@ -108,15 +110,17 @@ def run_metadata(
     }
 
 
-def _identity(key: WorkspaceKey, job: Document) -> dict[str, Any]:
-    run_uuid = str(uuid.uuid5(_RUNS, f"{key.guid}/{job.name}"))
+def _identity(key: WorkspaceKey, job: Document, parent: str | None) -> dict[str, Any]:
+    def run_uuid(name: str) -> str:
+        return str(uuid.uuid5(_RUNS, f"{key.guid}/{name}"))
+
     return {
         "runId": job.name,
-        "runUuid": run_uuid,
-        "rootRunId": job.name,
-        "rootRunUuid": run_uuid,
-        "parentRunId": None,
-        "parentRunUuid": None,
+        "runUuid": run_uuid(job.name),
+        "rootRunId": parent or job.name,
+        "rootRunUuid": run_uuid(parent or job.name),
+        "parentRunId": parent,
+        "parentRunUuid": parent and run_uuid(parent),
         "runNumber": int(job.created.timestamp()),
         "dataContainerId": f"dcid.{job.name}",
     }
@@ -147,17 +151,18 @@ def _course(job: Document, run: Mapping[str, Any], region: str) -> dict[str, Any
 
 def _description(job: Document) -> dict[str, Any]:
     compute = (job.body["computeId"] or "serverless").rpartition("/")[2]
-    count = job.body["resources"]["instanceCount"]
+    sweep = _is_sweep(job)
+    count = (job.body["trial"] if sweep else job.body)["resources"]["instanceCount"]
     return {
         "tags": job.body["tags"],
         "properties": job.body["properties"],
-        "parameters": job.body["parameters"] or {},
+        "parameters": job.body.get("parameters") or {},
         "services": {},
         "settings": {},
         "target": compute,
         "runTypeV2": {
-            "orchestrator": "Execution",
-            "traits": ["scriptRun", "remote", "MFE", "DevPlatv2", "CommonRuntime"],
+            "orchestrator": "HyperDrive" if sweep else "Execution",
+            "traits": _SWEEP_TRAITS if sweep else _TRAITS,
             "attribution": None,
             "computeType": "AmlcTrain",
         },
@@ -175,6 +180,10 @@ def _description(job: Document) -> dict[str, Any]:
             "properties": None,
         },
     }
+
+
+def _is_sweep(job: Document) -> bool:
+    return bool(job.body["jobType"] == "Sweep")
 
 
 def _people(tenant: str) -> dict[str, Any]:

@@ -161,6 +161,14 @@ class Tracking:
         """
         return self._runs(workspace).summary(run_id)
 
+    def metric(self, workspace: WorkspaceKey, run_id: str, name: str) -> tuple[float, ...]:
+        """Give every number that a run has logged of a metric, in the order of its steps.
+
+        Raises:
+            KeyError: there is no such run.
+        """
+        return self._runs(workspace).metric_values(run_id, name)
+
     def answer(
         self, workspace: WorkspaceKey, call: Call, *, path: str, mounted_at: str = ""
     ) -> Response:

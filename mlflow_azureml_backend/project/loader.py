@@ -31,7 +31,7 @@ from mlflow_azureml_backend.project.snapshot_files import check_size, list_files
 from mlflow_azureml_backend.project.spec import EntryPoint, Parameter, ProjectSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from mlflow_azureml_backend.project.spec import ProjectEnvironment
 
@@ -62,7 +62,8 @@ def read_project(
         parameters: The user's values.
         environ: Where docker_env's copied variables come from; default: this process.
         build_image: The user wants an image built from the project's Dockerfile.
-        config: Says which parameters are inputs and outputs, and what belongs to the snapshot.
+        config: Says which parameters are inputs, outputs or a sweep's, and what belongs to the
+            snapshot.
 
     Raises:
         ProjectError: Nothing could be fetched, or the MLproject, the files that it names, the
@@ -74,7 +75,7 @@ def read_project(
     values = {str(key): str(value) for key, value in (parameters or {}).items()}
     config = config or BackendConfig()
     entry = with_data_parameters(_entry_point(project, root, entry_point), config)
-    _check_values(entry, values)
+    _check_values(entry, {*values, *(config.sweep.search_space if config.sweep else ())})
     local_data = find_local_data(entry, values, config, root=root, working_directory=Path.cwd())
     environment = read_environment(
         root,
@@ -194,7 +195,7 @@ def _is_inside(root: Path, name: str) -> bool:
     return (root / name).resolve().is_relative_to(root)
 
 
-def _check_values(entry: EntryPoint, values: Mapping[str, str]) -> None:
+def _check_values(entry: EntryPoint, values: Collection[str]) -> None:
     missing = [
         parameter.name
         for parameter in entry.parameters

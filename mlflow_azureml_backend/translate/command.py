@@ -80,7 +80,10 @@ def resolve_parameters(
 
 
 def render_command(
-    entry_point: EntryPoint, values: Mapping[str, str], arguments: Mapping[str, str] = EMPTY
+    entry_point: EntryPoint,
+    values: Mapping[str, str],
+    arguments: Mapping[str, str] = EMPTY,
+    placeholders: Mapping[str, str] = EMPTY,
 ) -> str:
     """Fill the entry point's template and append extra parameters as `--key value`.
 
@@ -89,6 +92,8 @@ def render_command(
         values: The user's values as text.
         arguments: What stands for parameters that are data, and for `inputs.NAME` and
             `outputs.NAME`, quoted already.
+        placeholders: What stands, as it is, for parameters that are not declared here because
+            they have no value yet (a sweep's).
 
     Raises:
         ProjectError: The template names a parameter that is not declared, or a value has the
@@ -104,7 +109,7 @@ def render_command(
     }
     try:
         template = _Template(quotes_around(entry_point.command))
-        command = template.vformat(entry_point.command, (), known)
+        command = template.vformat(entry_point.command, (), {**known, **placeholders})
     except (KeyError, ValueError) as error:
         reason = (
             f"{{{error.args[0]}}} is not a declared parameter"

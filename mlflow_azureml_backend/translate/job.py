@@ -24,6 +24,12 @@ from mlflow_azureml_backend.translate.job_sections import (
 from mlflow_azureml_backend.translate.plugin_install import with_plugin_at_start
 from mlflow_azureml_backend.translate.plugin_releases import packaged_releases
 from mlflow_azureml_backend.translate.secret_variables import with_secrets
+from mlflow_azureml_backend.translate.sweep import (
+    name_property,
+    placeholders,
+    plan_sweep,
+    without_swept,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,8 +80,15 @@ def translate(
     environment = plan_environment(
         own, config, versions=versions, releases=releases, root=project.root
     )
+    sweep = None
+    if config.sweep is not None:
+        sweep = plan_sweep(config.sweep, project.entry_point, project.parameters)
+    varied = placeholders(sweep) if sweep else {}
+    named = {**_lineage(project.git), **(name_property(sweep) if sweep else {})}
     data = bind_data(project, config)
-    command = render_command(project.entry_point, project.parameters, data.arguments)
+    command = render_command(
+        without_swept(project.entry_point, varied), project.parameters, data.arguments, varied
+    )
     if environment.at_start is not None:
         command = with_plugin_at_start(
             command, environment.at_start, mlflow=client_mlflow(versions, releases)
@@ -103,7 +116,7 @@ def translate(
             {**dict(project.environment.variables), **variables.open}
         ),
         tags=labels("tags", config.tags, notes),
-        properties=labels("properties", {**_lineage(project.git), **config.properties}, notes),
+        properties=labels("properties", {**named, **config.properties}, notes),
         distribution=section(config.distribution),
         limits=section(config.limits),
         queue_settings=section(config.queue_settings),
@@ -113,6 +126,7 @@ def translate(
         ),
         parent_job_name=config.parent_job_name,
         secret_variables=variables.secret,
+        sweep=sweep,
     )
     return replace(refuse_expressions(spec), notes=tuple(notes))
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         RunSummary,
         WorkspaceRef,
     )
+    from mlflow_azureml_backend.sweep import SweepState
     from mlflow_azureml_backend.workspace.connection import Connection
     from mlflow_azureml_backend.workspace.job_download import DownloadProgress
     from mlflow_azureml_backend.workspace.job_facts import JobFacts
@@ -203,6 +204,12 @@ class Workspace:
         return download_job(
             self._connection, job_name, paths=paths, dest=dest, progress=progress or Unseen()
         )
+
+    def sweep(self, job_name: str) -> SweepState | None:
+        """Take one look at a sweep and its trials; None for a job that is no sweep."""
+        from mlflow_azureml_backend.workspace.sweeps import read_sweep
+
+        return read_sweep(self._connection, job_name)
 
     def tracked_run(self, job_name: str) -> TrackedRun:
         """Give the MLflow run that the job logs to in this workspace."""

@@ -94,6 +94,8 @@ def _put(connection: Connection, spec: JobSpec, name: str, code_id: str) -> None
     from azure.ai.ml import MLClient
     from azure.ai.ml.exceptions import MlException
 
+    from mlflow_azureml_backend.workspace.sweeps import as_sweep
+
     # The SDK warns about its own experimental classes; a user of ours can do nothing about it.
     logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
     client = MLClient(
@@ -108,7 +110,7 @@ def _put(connection: Connection, spec: JobSpec, name: str, code_id: str) -> None
     job = as_entity(job_yaml(spec, code=f"azureml:{code_id}", name=name))
     job.environment = _environment(connection, spec.environment)
     try:
-        client.jobs.create_or_update(job)
+        client.jobs.create_or_update(job if spec.sweep is None else as_sweep(job, spec.sweep))
     except MlException as error:
         raise SubmissionError(without_secrets(f"azure-ai-ml refused the job: {error}")) from error
 

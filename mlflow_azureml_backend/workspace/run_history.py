@@ -39,7 +39,7 @@ def read_details(connection: Connection, job_name: str, *, brief: bool = False) 
     return JobDetails(
         status=JobStatus(answer.get("status") or JobStatus.UNKNOWN.value),
         log_files=MappingProxyType(dict(answer.get("logFiles") or {})),
-        error=_error_text(answer.get("error")),
+        error=error_text(answer.get("error")),
         created_time=answer.get("createdTimeUtc"),
         start_time=answer.get("startTimeUtc"),
         end_time=answer.get("endTimeUtc"),
@@ -66,7 +66,12 @@ def _warnings(warnings: Any) -> Iterator[str]:
             yield without_secrets(str(text))
 
 
-def _error_text(envelope: Any) -> str | None:
+def error_text(envelope: Any) -> str | None:
+    """Give the code and message of a run's error; None of none.
+
+    Args:
+        envelope: Run history's `error` of a run.
+    """
     error = (envelope or {}).get("error") or {}
     message = error.get("message")
     if not message:

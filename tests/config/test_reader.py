@@ -83,6 +83,18 @@ def test_every_key_is_read():
         "is_deterministic": True,
         "job_file": "job.yml",
         "dry_run": True,
+        "sweep": {
+            "search_space": {"x": {"type": "choice", "values": [1, "a"]}},
+            "sampling_algorithm": "random",
+            "objective": {"goal": "minimize", "primary_metric": "loss"},
+            "limits": {
+                "max_total_trials": 4,
+                "max_concurrent_trials": 2,
+                "timeout": 600,
+                "trial_timeout": 60,
+            },
+            "early_termination": None,
+        },
         "stream": False,
         "on_interrupt": "detach",
         "queue_timeout": 60,

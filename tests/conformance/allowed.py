@@ -78,6 +78,24 @@ ALLOWED: Final[tuple[Allowed, ...]] = (
         answered="202",
     ),
     Allowed(
+        "* {WS}/jobs/*",
+        "properties.tags._aml_system_*",
+        "The service's own notes on how far a sweep is; the trials and their values are there.",
+        kinds=("missing", "pattern", "default"),
+    ),
+    Allowed(
+        "* {WS}/jobs/*",
+        "properties.properties.user_agent",
+        "It names the build of the service.",
+    ),
+    Allowed(
+        "PUT {WS}/jobs/*",
+        "properties.inputs.*.uri",
+        "The service makes data assets of a sweep's inputs; here they stay where they are.",
+        kinds=("pattern",),
+        answered="azureml://datastores/",
+    ),
+    Allowed(
         "* {WS}/computes/*",
         "properties.properties.*NodeCount",
         "The emulator has no machines: a cluster has no nodes while nothing runs.",

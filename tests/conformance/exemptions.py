@@ -72,6 +72,13 @@ EXEMPTIONS: Final[tuple[Exemption, ...]] = (
     Exemption(
         operation="Jobs_CreateOrUpdate",
         part="request",
+        field=r"properties\.(objective\.goal|samplingAlgorithm\.rule)",
+        reason="azure-ai-ml writes it small, as in the recorded traffic, and the service takes it.",
+        client="^azure-ai-ml/",
+    ),
+    Exemption(
+        operation="Jobs_CreateOrUpdate",
+        part="request",
         field=r"properties\.outputs\.[^.]+",
         reason="Outputs name assets since the preview versions of 2023; 2024-04-01 left it out.",
         message="'asset(Name|Version)'",

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 _JOB: Final = re.compile(r"/(?:jobs|runs)/(?P<name>[^/]+)(?P<action>/[^/]+)?")
 # The first line of the command of a job that goes such a way.
-_FIRST_LINES: Final = {"Completed": "exit 0", "Failed": "exit 1", "Canceled": "exec sleep 600"}
+_FIRST_LINES: Final = {
+    "Completed": "exit 0",
+    "Failed": "exit 1",
+    "Canceled": "exec sleep 600",
+    "Running": "exec sleep 30",
+}
 
 
 class Fates:
@@ -38,7 +43,9 @@ class Fates:
                 self._ends.setdefault(name, str(status))
 
     def steered(self, name: str | None, document: Any) -> Any:
-        """Give a command job a first line that ends it as it ended; what follows is never run.
+        """Give a job's command a first line that ends it as it ended; what follows is never run.
+
+        A sweep whose end was not recorded still ran when it was last looked at.
 
         Args:
             name: the job, as it is called in the recording.
@@ -47,11 +54,18 @@ class Fates:
         properties = document.get("properties") if isinstance(document, dict) else None
         if name is None or not isinstance(properties, dict):
             return document
-        if properties.get("jobType") != "Command" or not isinstance(properties.get("command"), str):
+        if properties.get("jobType") == "Sweep" and isinstance(properties.get("trial"), dict):
+            trial = self._with_first_line(name, properties["trial"], "Running")
+            return {**document, "properties": {**properties, "trial": trial}}
+        if properties.get("jobType") != "Command":
             return document
-        end = "Canceled" if name in self.canceled else self._ends.get(name, "Completed")
-        command = f"{_FIRST_LINES[end]}\n{properties['command']}"
-        return {**document, "properties": {**properties, "command": command}}
+        return {**document, "properties": self._with_first_line(name, properties, "Completed")}
+
+    def _with_first_line(self, name: str, holder: dict[str, Any], default: str) -> dict[str, Any]:
+        if not isinstance(holder.get("command"), str):
+            return holder
+        end = "Canceled" if name in self.canceled else self._ends.get(name, default)
+        return {**holder, "command": f"{_FIRST_LINES[end]}\n{holder['command']}"}
 
 
 def job_of(exchange: Exchange) -> str | None:

@@ -179,6 +179,7 @@ class Preparation:
 
     def _references(self, job: Mapping[str, Any]) -> None:
         """Make the environment, code and compute that a job names."""
+        job = {**(job.get("trial") or {}), **job}
         environment = str(job.get("environmentId") or "")
         if short := _REFERENCE.fullmatch(environment):
             environment = f"/environments/{short['name']}/versions/{short['version'] or 1}"

@@ -93,10 +93,13 @@ def test_a_recording_of_nothing_has_no_results(replayer: Replayer) -> None:
 
 
 def test_what_the_emulator_refuses_by_name_is_counted_as_unsupported(replayer: Replayer) -> None:
-    results = replayed(replayer, entries("sweep_job__test_sweep_job_submit"))
+    recorded = copy.deepcopy(entries("sweep_job__test_sweep_job_submit"))
+    recorded[2]["request_body"]["properties"]["jobType"] = "AutoML"
+
+    results = replayed(replayer, recorded)
 
     assert results[2].verdict == UNSUPPORTED
-    assert "Jobs of type Sweep are not supported by the emulator" in results[2].reasons[0]
+    assert "Jobs of type AutoML are not supported by the emulator" in results[2].reasons[0]
     assert results[3].verdict == UNSUPPORTED
     assert "builds on exchange 2" in results[3].reasons[0]
 

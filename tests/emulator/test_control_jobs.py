@@ -95,6 +95,7 @@ def test_putting_a_job_again_describes_it_and_changes_nothing_else(jobs: Any) ->
 @pytest.mark.parametrize(
     ("wrong", "status"),
     [
+        ({"jobType": "AutoML"}, 400),
         ({"jobType": "Sweep"}, 400),
         ({"command": " "}, 400),
         ({"environmentId": None}, 400),

@@ -101,6 +101,24 @@ CASES = [
         None,
         {},
     ),
+    (
+        "sweep",
+        "hyphenated_parameters",
+        "main",
+        {},
+        COMPUTE
+        | {
+            "sweep": {
+                "search_space": {"num-epochs": {"type": "choice", "values": [3, 10]}},
+                "sampling_algorithm": "sobol",
+                "objective": {"goal": "minimize", "primary_metric": "loss"},
+                "limits": {"max_total_trials": 2},
+                "early_termination": {"type": "bandit", "slack_amount": 0.5},
+            }
+        },
+        None,
+        {},
+    ),
 ]
 
 
@@ -146,6 +164,7 @@ def test_a_whole_job_is_as_the_golden_file_says(
         entry_point=entry_point,
         parameters=values,
         environ={"COPIED": "from here"},
+        chosen_later=raw_config.get("sweep", {}).get("search_space", ()),
     )
     config, _ = read_backend_config(raw_config)
     spec = translate(

@@ -50,6 +50,11 @@ class Course:
         self.interrupt.set()
         self._paces.look_again()
 
+    @property
+    def suspended(self) -> bool:
+        """Tell whether the job was asked to be left as it is."""
+        return self._suspended.is_set()
+
     def go(self, status: JobStatus) -> None:
         """Go on to a status and stay there for a while, unless that is behind already.
 

@@ -69,7 +69,9 @@ def read_definition(state: State, workspace: WorkspaceKey, job: Mapping[str, Any
         JobFailure: something it refers to is gone, or it asks for what the emulator does not have.
     """
     if job["jobType"] != "Command":
-        raise JobFailure(f"The emulator runs no jobs of the type {job['jobType']}, only Command.")
+        raise JobFailure(
+            f"The emulator runs no jobs of the type {job['jobType']}, only Command and Sweep."
+        )
     layout = read_layout(job)
     demand = read_demand(state, workspace, job)
     if demand.capacity is not None and demand.count > demand.capacity:

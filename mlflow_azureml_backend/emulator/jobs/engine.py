@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from mlflow_azureml_backend.emulator.jobs.definition import cluster_of
 from mlflow_azureml_backend.emulator.jobs.nodes import Nodes
 from mlflow_azureml_backend.emulator.jobs.pace import Paces
+from mlflow_azureml_backend.emulator.jobs.sweep_worker import SweepWorker
 from mlflow_azureml_backend.emulator.jobs.worker import Worker
 from mlflow_azureml_backend.emulator.resources import WorkspaceKey
 from mlflow_azureml_backend.emulator.runtimes import runtime_named
@@ -42,18 +43,21 @@ class JobEngine:
             emulation.settings.runtime, emulation.settings.root / "environments"
         )
         self._lock = threading.Lock()
-        self._workers: dict[str, Worker] = {}
+        self._workers: dict[str, Worker | SweepWorker] = {}
+        self.changed = threading.Condition()
+        """Is notified whenever a job has ended."""
         self._stopping = False
         self.paces = Paces(emulation.state, emulation.settings.dwell_seconds)
         oldest_first = reversed(emulation.state.list(_KIND, _EVERYWHERE))
-        workers = [
+        found = [
             self._worker(WorkspaceKey(**document.body["workspace"]), document.body["job"])
             for document in oldest_first
         ]
+        workers = [worker for worker in found if worker is not None]
         # All of them have their nodes again, or their place in line, before any of them goes on.
-        for worker in filter(None, workers):
+        for worker in workers:
             worker.keep_place()
-        for worker in filter(None, workers):
+        for worker in workers:
             worker.start()
 
     def enlist(self, workspace: WorkspaceKey, name: str) -> None:
@@ -107,7 +111,7 @@ class JobEngine:
         worker = self.worker(workspace, name)
         return worker is not None and worker.course.cancel()
 
-    def worker(self, workspace: WorkspaceKey, name: str) -> Worker | None:
+    def worker(self, workspace: WorkspaceKey, name: str) -> Worker | SweepWorker | None:
         """Give what drives a job; None when it has ended.
 
         Args:
@@ -135,27 +139,41 @@ class JobEngine:
         for worker in workers:
             worker.join(max(0.0, deadline - time.monotonic()))
 
-    def _worker(self, workspace: WorkspaceKey, name: str) -> Worker | None:
+    def _worker(self, workspace: WorkspaceKey, name: str) -> Worker | SweepWorker | None:
         """Make what drives a job; None when it is driven already, or not to be driven."""
         known_as = _key(workspace, name)
         with self._lock:
             # An engine that stops leaves a job submitted just now to the next one.
             if self._stopping or known_as in self._workers:
                 return None
-            if self._emulation.state.get("job", workspace.storage_key, name) is None:
+            job = self._emulation.state.get("job", workspace.storage_key, name)
+            if job is None:
                 self._forget(known_as)
                 return None
-            worker = self._workers[known_as] = Worker(
-                self._emulation,
-                self._runtime,
-                self._nodes,
-                self.paces,
-                workspace,
-                name,
-                folder=self._emulation.settings.root / "jobs" / workspace.guid / name,
-                on_end=partial(self._forget, known_as),
-                on_exit=partial(self._release, known_as),
+            worker: Worker | SweepWorker = (
+                SweepWorker(
+                    self._emulation,
+                    self,
+                    self.paces,
+                    workspace,
+                    name,
+                    on_end=partial(self._forget, known_as),
+                    on_exit=partial(self._release, known_as),
+                )
+                if job.body["jobType"] == "Sweep"
+                else Worker(
+                    self._emulation,
+                    self._runtime,
+                    self._nodes,
+                    self.paces,
+                    workspace,
+                    name,
+                    folder=self._emulation.settings.root / "jobs" / workspace.guid / name,
+                    on_end=partial(self._forget, known_as),
+                    on_exit=partial(self._release, known_as),
+                )
             )
+            self._workers[known_as] = worker
         return worker
 
     def _forget(self, known_as: str) -> None:
@@ -164,6 +182,8 @@ class JobEngine:
     def _release(self, known_as: str) -> None:
         with self._lock:
             self._workers.pop(known_as, None)
+        with self.changed:
+            self.changed.notify_all()
 
 
 def _key(workspace: WorkspaceKey, name: str) -> str:

@@ -31,6 +31,7 @@ class RunIdentity:
         workspace: the run's workspace.
         region: the workspace's region.
         run_id: the run, which is the job's name.
+        root_run_id: the sweep that the run is a trial of; else the run itself.
         experiment_id: MLflow's id of its experiment.
         experiment_name: the experiment's name.
         token: a token that is good for this run's requests.
@@ -42,6 +43,7 @@ class RunIdentity:
     workspace: WorkspaceKey
     region: str
     run_id: str
+    root_run_id: str
     experiment_id: str
     experiment_name: str
     token: str
@@ -128,7 +130,7 @@ def _run_variables(run: RunIdentity) -> dict[str, str]:
         "MLFLOW_EXPERIMENT_ID": run.experiment_id,
         "MLFLOW_EXPERIMENT_NAME": run.experiment_name,
         "AZUREML_RUN_ID": run.run_id,
-        "AZUREML_ROOT_RUN_ID": run.run_id,
+        "AZUREML_ROOT_RUN_ID": run.root_run_id,
         "AZUREML_RUN_TOKEN": run.token,
         "AZUREML_RUN_TOKEN_EXPIRY": str(int(run.token_expiry.timestamp())),
         "AZUREML_EXPERIMENT_ID": run.experiment_id,

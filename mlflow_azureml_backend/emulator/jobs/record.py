@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
@@ -166,6 +167,21 @@ class JobRecord:
         if self.properties["properties"].get(name) == value:
             return
         self._emulation.state.update("job", self.workspace.storage_key, self.name, "", change)
+
+    def mark(self, name: str, value: str) -> None:
+        """Set a tag of the job, which is one of its run too.
+
+        Args:
+            name: the tag.
+            value: its value.
+        """
+
+        def change(job: dict[str, Any]) -> dict[str, Any]:
+            return {**job, "tags": {**job["tags"], name: value}}
+
+        self._emulation.state.update("job", self.workspace.storage_key, self.name, "", change)
+        with suppress(KeyError):  # its user may have deleted the run
+            self._emulation.tracking.set_tags(self.workspace, self.name, {name: value})
 
     def warn(self, message: str) -> None:
         """Add a warning to the run.

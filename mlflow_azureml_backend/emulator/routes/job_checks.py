@@ -105,7 +105,7 @@ def check_job(state: State, key: WorkspaceKey, job: Mapping[str, Any]) -> None:
     """
     if (kind := job.get("jobType")) != "Command":
         raise invalid(
-            f"Jobs of type {kind} are not supported by the emulator, only Command is.",
+            f"Jobs of type {kind} are not supported by the emulator, only Command and Sweep are.",
             "JobTypeNotSupported",
         )
     for field in ("command", "environmentId"):

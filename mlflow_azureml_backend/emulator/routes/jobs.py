@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import threading
 from contextlib import suppress
-from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +14,12 @@ from mlflow_azureml_backend.emulator.assets import is_listed
 from mlflow_azureml_backend.emulator.errors import ServiceError
 from mlflow_azureml_backend.emulator.field_checks import invalid
 from mlflow_azureml_backend.emulator.job_body import changed_job, new_job, shown_job
+from mlflow_azureml_backend.emulator.job_creation import (
+    children,
+    create_job,
+    described,
+    parent_of,
+)
 from mlflow_azureml_backend.emulator.jobs.status import JobStatus
 from mlflow_azureml_backend.emulator.resources import USER, resource, timestamp
 from mlflow_azureml_backend.emulator.routes.job_checks import check_job, check_job_fields
@@ -26,7 +31,9 @@ from mlflow_azureml_backend.emulator.routes.management import (
     sent_properties,
     stored,
 )
+from mlflow_azureml_backend.emulator.routes.sweep_checks import check_sweep
 from mlflow_azureml_backend.emulator.routing import json_response
+from mlflow_azureml_backend.emulator.sweep_body import new_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,16 +58,6 @@ def job_not_found(name: str) -> ServiceError:
         message_format="Job {jobId} not found.",
         message_parameters={"jobId": name},
     )
-
-
-def described(job: Mapping[str, Any]) -> dict[str, str]:
-    """Give what MLflow shows as tags: the job's own, and its properties in MLflow's name space.
-
-    Args:
-        job: the properties of the job.
-    """
-    named = {name: value for name, value in job["properties"].items() if name.startswith("mlflow.")}
-    return {name: str(value or "") for name, value in {**named, **job["tags"]}.items()}
 
 
 def describe_job(call: Call, key: WorkspaceKey, name: str, sent: Mapping[str, Any]) -> Document:
@@ -99,40 +96,16 @@ def _put(call: Call) -> Response:
             return json_response(_rendered(call, key, document))
         if not _NAME.fullmatch(name):
             raise invalid(f"The job name '{name}' is not valid.", "InvalidJobName")
-        check_job(state, key, sent)
-        document = _create(call, key, name, new_job(name, sent))
+        if sent.get("jobType") == "Sweep":
+            environment = check_sweep(state, key, sent)
+            job = new_sweep(name, sent, environment_id=environment)
+        else:
+            check_job(state, key, sent)
+            job = new_job(name, sent)
+        create_job(call.emulation, call.emulation.jobs, key, name, job)
+        document = _found(call, key, name)
     call.emulation.jobs.submit(key, name)
     return stored(call, _rendered(call, key, document), created=True)
-
-
-def _create(call: Call, key: WorkspaceKey, name: str, job: dict[str, Any]) -> Document:
-    """Make the job's run, and the job last: whoever sees the job can read its run."""
-    state, now = call.emulation.state, datetime.now(timezone.utc)
-    experiment = call.emulation.tracking.create_run(
-        key,
-        run_id=name,
-        experiment_name=job["experimentName"],
-        run_name=job["displayName"],
-        user=USER,
-        tags=described(job),
-        start_time_ms=int(now.timestamp() * 1000),
-    )
-    run = {
-        "experimentId": experiment,
-        "status": job["status"],
-        "createdTimeUtc": timestamp(now),
-        "startTimeUtc": None,
-        "endTimeUtc": None,
-        "error": None,
-        "warnings": None,
-        "logFiles": [],
-    }
-    # Together: an emulator that is killed here leaves no job that nobody runs.
-    with state.together():
-        state.put(_RUN, key.storage_key, name, "", run)
-        state.put(_KIND, key.storage_key, name, "", job)
-        call.emulation.jobs.enlist(key, name)
-    return _found(call, key, name)
 
 
 def _get(call: Call) -> Response:
@@ -147,7 +120,9 @@ def _list(call: Call) -> Response:
         for document in call.emulation.state.newest(_KIND, key.storage_key, after):
             job = document.body
             if (
-                is_listed(job, query.get("listViewType"))
+                # Trials are found through their sweep alone.
+                parent_of(call.emulation.state, key, document.name) is None
+                and is_listed(job, query.get("listViewType"))
                 and query.get("jobType", job["jobType"]).lower() == job["jobType"].lower()
                 and _has(job["tags"], query.get("tag"))
                 and _has(job["properties"], query.get("properties"))
@@ -199,8 +174,9 @@ def _delete(call: Call) -> Response:
             "DeleteJobInNonTerminalStatus",
         )
     with state.together():
-        state.delete(_KIND, key.storage_key, name)
-        state.delete(_RUN, key.storage_key, name)
+        for each in (*children(state, key, name), name):
+            state.delete(_KIND, key.storage_key, each)
+            state.delete(_RUN, key.storage_key, each)
     return Response(status_code=202, headers=begin_job_operation(call, key, "jd", name))
 
 

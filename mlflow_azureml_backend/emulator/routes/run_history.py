@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlflow_azureml_backend.emulator.errors import ServiceError
 from mlflow_azureml_backend.emulator.field_checks import Kind, check_fields, invalid
+from mlflow_azureml_backend.emulator.job_creation import children
 from mlflow_azureml_backend.emulator.resources import timestamp
 from mlflow_azureml_backend.emulator.routes.datastores import ARTIFACT_CONTAINER
 from mlflow_azureml_backend.emulator.routes.jobs import describe_job
@@ -108,9 +109,11 @@ def _run_data(call: Call) -> Response:
 
 
 def _children(call: Call) -> Response:
-    """List the child runs of a job: command jobs have none."""
-    _found(call, call.workspace, call.params["run"])
-    return json_response({"value": []})
+    """List the child runs of a job: the trials of a sweep, and none of a command job."""
+    key, run_id = call.workspace, call.params["run"]
+    _found(call, key, run_id)
+    names = children(call.emulation.state, key, run_id)
+    return json_response({"value": [_metadata(call, name) for name in names]})
 
 
 def _describe(call: Call) -> Response:

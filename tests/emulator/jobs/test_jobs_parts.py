@@ -101,6 +101,7 @@ def run_identity(identity: str | None = None) -> RunIdentity:
         workspace=EMULATOR_WORKSPACE,
         region="westeurope",
         run_id="green_root_1",
+        root_run_id="green_root_1",
         experiment_id="7",
         experiment_name="my experiment",
         token="a.b.c",
