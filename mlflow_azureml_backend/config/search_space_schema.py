@@ -54,52 +54,59 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Lowest = Annotated[Number, Field(description="The smallest value.")]
+Highest = Annotated[Number, Field(description="The largest value.")]
+Mean = Annotated[Number, Field(description="The mean.")]
+Deviation = Annotated[AboveZero, Field(description="The standard deviation.")]
+Step = Annotated[AboveZero, Field(description="Values are multiples of it.")]
+
+
 class ChoiceConfig(Section):
     """One of several values."""
 
     type: Literal["choice"]
-    values: Annotated[list[Plain], Field(min_length=1)]
+    values: Annotated[list[Plain], Field(min_length=1)] = Field(description="The choices.")
 
 
 class RandintConfig(Section):
     """A whole number from 0 to below `upper`."""
 
     type: Literal["randint"]
-    upper: Positive
+    upper: Positive = Field(description="The first number that is too large.")
 
 
 class UniformConfig(Section):
     """A number between two; of `loguniform` its logarithm is."""
 
     type: Literal["uniform", "loguniform"]
-    min_value: Number
-    max_value: Number
+    min_value: Lowest
+    max_value: Highest
 
 
 class QUniformConfig(Section):
     """The same, rounded to a multiple of `q`."""
 
     type: Literal["quniform", "qloguniform"]
-    min_value: Number
-    max_value: Number
-    q: AboveZero
+    min_value: Lowest
+    max_value: Highest
+    q: Step
 
 
 class NormalConfig(Section):
     """A number around a mean; of `lognormal` its logarithm is."""
 
     type: Literal["normal", "lognormal"]
-    mu: Number
-    sigma: AboveZero
+    mu: Mean
+    sigma: Deviation
 
 
 class QNormalConfig(Section):
     """The same, rounded to a multiple of `q`."""
 
     type: Literal["qnormal", "qlognormal"]
-    mu: Number
-    sigma: AboveZero
-    q: AboveZero
+    mu: Mean
+    sigma: Deviation
+    q: Step
 
 
 DISTRIBUTIONS: dict[str, type[Section]] = {

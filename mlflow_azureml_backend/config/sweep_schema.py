@@ -28,6 +28,12 @@ if TYPE_CHECKING:
 MOST_TRIALS = 1000
 
 
+Interval = Annotated[
+    Positive, Field(description="After how many logged values trials are compared, each time.")
+]
+Delay = Annotated[Natural, Field(description="How many intervals pass before the first time.")]
+
+
 class RandomSamplingConfig(Section):
     """Random values."""
 
@@ -50,7 +56,7 @@ class PlainSamplingConfig(Section):
 class ObjectiveConfig(Section):
     """What to look for."""
 
-    goal: Literal["minimize", "maximize"]
+    goal: Literal["minimize", "maximize"] = Field(description="Which values are better.")
     primary_metric: Text = Field(description="A metric that the project logs with MLflow.")
 
 
@@ -71,27 +77,33 @@ class BanditConfig(Section):
     """End trials that are too far behind the best one."""
 
     type: Literal["bandit"]
-    slack_factor: AboveZero | None = None
-    slack_amount: AboveZero | None = None
-    evaluation_interval: Positive = 1
-    delay_evaluation: Natural = 0
+    slack_factor: AboveZero | None = Field(
+        default=None, description="How far behind a trial may be, as a ratio of the best."
+    )
+    slack_amount: AboveZero | None = Field(
+        default=None, description="How far behind a trial may be, in the metric's own unit."
+    )
+    evaluation_interval: Interval = 1
+    delay_evaluation: Delay = 0
 
 
 class MedianStoppingConfig(Section):
     """End trials that are behind the median of the averages of all trials."""
 
     type: Literal["median_stopping"]
-    evaluation_interval: Positive = 1
-    delay_evaluation: Natural = 0
+    evaluation_interval: Interval = 1
+    delay_evaluation: Delay = 0
 
 
 class TruncationSelectionConfig(Section):
     """End the worst share of trials at each interval."""
 
     type: Literal["truncation_selection"]
-    truncation_percentage: Annotated[StrictInt, Field(ge=1, le=99)]
-    evaluation_interval: Positive = 1
-    delay_evaluation: Natural = 0
+    truncation_percentage: Annotated[StrictInt, Field(ge=1, le=99)] = Field(
+        description="Which share of the trials is ended."
+    )
+    evaluation_interval: Interval = 1
+    delay_evaluation: Delay = 0
 
 
 # Which section an object is, by its `type`. pydantic puts the tag into an error's location, from

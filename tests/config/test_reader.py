@@ -252,7 +252,7 @@ WRONG = [
         "resources.shm_size: must be a number and one of b, k, m, g, such as '4g', got '2gb'.",
     ),
     ({"resources": {"docker_args": 3}}, "resources.docker_args: must be text, got 3."),
-    ({"resources": {"locations": []}}, "resources.locations: must have at least 1 entry, got []."),
+    ({"resources": {"locations": []}}, "resources.locations: must not be empty, got []."),
     ({"limits": {"timeout": "1h"}}, "limits.timeout: must be a whole number, got '1h'."),
     (
         {"queue_settings": {"priority": 3}},

@@ -164,7 +164,7 @@ def test_a_whole_job_is_as_the_golden_file_says(
         entry_point=entry_point,
         parameters=values,
         environ={"COPIED": "from here"},
-        chosen_later=raw_config.get("sweep", {}).get("search_space", ()),
+        config=read_backend_config(raw_config)[0],
     )
     config, _ = read_backend_config(raw_config)
     spec = translate(

@@ -37,7 +37,7 @@ def plan(space, *, values=None, **section):
 
 def command(spec, values):
     varied = placeholders(spec)
-    return render_command(without_swept(ENTRY_POINT, varied), values, varied)
+    return render_command(without_swept(ENTRY_POINT, varied), values, placeholders=varied)
 
 
 def test_a_parameter_that_varies_is_a_placeholder_and_the_others_keep_their_values():
