@@ -19,6 +19,7 @@ from mlflow_azureml_backend.project.loader import read_project
 from mlflow_azureml_backend.translate import ClientVersions, translate
 from mlflow_azureml_backend.translate.job_yaml import as_text, job_yaml
 from mlflow_azureml_backend.translate.local_image import builds_project
+from mlflow_azureml_backend.translate.sweep_yaml import sweep_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,8 +59,8 @@ class Plan:
         """Whether the user asked for a GPU."""
         return isinstance(self.config.image, ImageConfig) and bool(self.config.image.gpu)
 
-    def text(self, *, code: str | None = None, context: str | None = None) -> str:
-        """Give the job's YAML, as `az ml job create -f` takes it.
+    def document(self, *, code: str | None = None, context: str | None = None) -> dict[str, Any]:
+        """Give the job's document, as `az ml job create -f` takes it.
 
         Args:
             code: How the project's folder is named; default: by its absolute path.
@@ -70,7 +71,11 @@ class Plan:
         if context is None and build is not None:
             context = str(build.folder) if build.is_folder else GENERATED
         document = job_yaml(self.spec, code=code or str(self.spec.code), context=context)
-        return as_text(document)
+        return document if self.spec.sweep is None else sweep_yaml(document, self.spec.sweep)
+
+    def text(self, *, code: str | None = None, context: str | None = None) -> str:
+        """Give the same document as YAML."""
+        return as_text(self.document(code=code, context=context))
 
 
 def plan_run(

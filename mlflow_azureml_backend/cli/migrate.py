@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from mlflow_azureml_backend.cli.options import json_option
+
 
 @click.command(epilog="Example: mlflow-azureml migrate backend_config.json")
 @click.argument("config", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -16,8 +18,12 @@ import click
     type=click.Path(dir_okay=False, path_type=Path),
     help="The file to write; default: CONFIG itself, whose old text is kept beside it.",
 )
-def migrate(config: Path, output: Path | None) -> None:
-    """Write a backend config of azureml-mlflow's own backend in today's words."""
+@json_option
+def migrate(config: Path, output: Path | None, as_json: bool) -> None:
+    """Write a backend config of azureml-mlflow's own backend in today's words.
+
+    With --json it is printed, and nothing is written.
+    """
     from mlflow_azureml_backend.config.legacy import modernized
     from mlflow_azureml_backend.config.reader import read_backend_config
     from mlflow_azureml_backend.errors import ConfigError
@@ -34,6 +40,9 @@ def migrate(config: Path, output: Path | None) -> None:
         read_backend_config(new)
     except ConfigError as error:
         raise click.ClickException(f"{config}: {error}") from error
+    if as_json:
+        click.echo(json.dumps({"config": new, "changes": list(lines)}, ensure_ascii=False))
+        return
     for line in lines:
         click.echo(line, err=True)
     if not lines and output is None:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlflow_azureml_backend.cli.failures import one_line_errors
+from mlflow_azureml_backend.cli.options import json_option
+
 if TYPE_CHECKING:
     from mlflow_azureml_backend.plan import Plan
 
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write to this file, and a generated build context beside it.",
 )
+@json_option
 def render(
     project: str,
     entry_point: str,
@@ -50,12 +54,12 @@ def render(
     files: bool,
     check: bool,
     output: Path | None,
+    as_json: bool,
 ) -> None:
     """Print the job that `mlflow run` would submit, as `az ml job create -f` takes it.
 
     Needs no network, unless the project is in git or --check asks the workspace.
     """
-    from mlflow_azureml_backend.errors import AzureMLBackendError
     from mlflow_azureml_backend.plan import plan_run, with_lock
 
     config = _config(backend_config)
@@ -64,7 +68,7 @@ def render(
         "DOCKER_ARGS": _pairs(docker_args, "--docker-args", flags=True),
         "build_image": build_image,
     }
-    try:
+    with one_line_errors(as_json=as_json):
         plan = plan_run(
             project,
             version=version,
@@ -80,9 +84,10 @@ def render(
         lines = [*_notes(plan), *(_explained(plan) if explain else [])]
         lines += _listed(plan) if files else []
         lines += _checked(plan) if check else []
+        if as_json:
+            click.echo(json.dumps({"job": plan.document(), "lines": lines}, indent=2))
+            return
         _write(plan, "".join(f"# {line}".rstrip() + "\n" for line in lines), output)
-    except AzureMLBackendError as error:
-        raise click.ClickException(str(error)) from error
 
 
 def _config(given: str | None) -> dict[str, Any]:
@@ -128,7 +133,9 @@ def _explained(plan: Plan) -> list[str]:
 def _listed(plan: Plan) -> list[str]:
     from mlflow_azureml_backend.workspace.snapshot import list_files
 
-    found = [(file.path.stat().st_size, file.name) for file in list_files(plan.spec.code)]
+    exclude = plan.spec.snapshot.exclude
+    listed = list_files(plan.spec.code, exclude=exclude)
+    found = [(file.path.stat().st_size, file.name) for file in listed]
     total = sum(size for size, _ in found)
     lines = [f"  {size:>13,}  {name}" for size, name in found]
     return [f"Snapshot: {len(found)} files, {total:,} bytes:", *lines]

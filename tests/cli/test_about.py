@@ -52,7 +52,7 @@ def test_every_command_has_help_an_example_and_a_place_in_the_docs(name):
     if example[0] == "mlflow-azureml":
         arguments = example[2:][: example.index(">") - 2 if ">" in example else None]
         assert example[1] == name
-        if name != "doctor":  # names a file
+        if name not in {"doctor", "migrate", "render"}:  # name a file
             command.make_context(name, arguments)
     options = {
         flag
