@@ -89,7 +89,7 @@ def private_engine(authority: CertificateAuthority, data: Path | None = None) ->
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "SSL_CERT_FILE": str(authority.bundle)},
+                env=_surroundings(authority.bundle),
             )
         try:
             _await(host, process, folder / "log")
@@ -106,6 +106,12 @@ def private_engine(authority: CertificateAuthority, data: Path | None = None) ->
 
 def _program() -> str | None:
     return shutil.which("dockerd", path=f"{os.environ.get('PATH')}:/usr/sbin:/usr/local/sbin")
+
+
+def _surroundings(bundle: Path) -> dict[str, str]:
+    """Give the engine's variables: no proxy, which may be that of another test's emulator."""
+    kept = {k: v for k, v in os.environ.items() if not k.upper().endswith("_PROXY")}
+    return {**kept, "SSL_CERT_FILE": str(bundle)}
 
 
 def _await(host: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -192,7 +192,7 @@ def seed() -> int:
     return int(os.environ.get("KILL_SEED", time.time_ns() % 1_000_000))
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 def test_a_client_that_is_killed_at_any_moment_leaves_a_run_that_can_be_completed(campaign):
     campaign(3, seed())

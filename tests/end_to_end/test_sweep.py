@@ -122,7 +122,7 @@ def test_what_is_wrong_with_a_sweep_is_said_at_once_and_nothing_is_created(
     assert client.search_runs([client.get_experiment_by_name("sample").experiment_id]) == []
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_twenty_trials_run_four_at_a_time_and_the_best_is_found(mlflow_run, client, sweep_config):
     sweep_config["sweep"] |= {
         "search_space": {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 TRAINING = Path(__file__).parents[1] / "end_to_end" / "projects" / "training"
 
@@ -49,6 +49,7 @@ def training(tmp_path) -> Path:
     return Path(shutil.copytree(TRAINING, tmp_path / "training"))
 
 
+@pytest.mark.slow
 def test_a_local_store_mirrors_the_job(
     environment, training, venv_emulator, workspace_config, tmp_path
 ):
@@ -71,6 +72,7 @@ def test_a_local_store_mirrors_the_job(
     assert run["tags"]["azureml.job_name"] != run["run_id"]
 
 
+@pytest.mark.campaign
 def test_in_the_workspace_store_the_run_is_the_job(
     environment, training, venv_emulator, workspace_config, tmp_path
 ):

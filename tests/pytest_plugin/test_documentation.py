@@ -53,7 +53,7 @@ def test_the_workflow_is_valid_yaml() -> None:
     )
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 @pytest.mark.timeout(600)
 def test_the_example_passes(
     pytester: pytest.Pytester,

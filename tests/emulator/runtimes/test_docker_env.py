@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.image_registry import Registry
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 AUTHORITIES = os.environ.get("SSL_CERT_FILE")
 TAG = "mlflow-azureml-test:project"
@@ -120,6 +120,7 @@ def image_of_job(run_id: str) -> str:
     return str(found["properties"]["image"])
 
 
+@pytest.mark.slow
 def test_a_project_in_an_image_without_the_plugin_logs_to_its_run(
     emulator_folder: Path,
     image: str,
@@ -144,6 +145,7 @@ def test_a_project_in_an_image_without_the_plugin_logs_to_its_run(
         assert "notes" in [file.path for file in client.list_artifacts(run.run_id)]
 
 
+@pytest.mark.campaign
 def test_an_image_of_this_machine_is_pushed_and_the_job_runs_from_its_digest(
     emulator_folder: Path,
     image: str,

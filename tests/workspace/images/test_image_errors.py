@@ -105,7 +105,7 @@ def test_a_push_that_is_denied_names_the_repository_and_the_role(
 def test_a_step_that_fails_is_shown_with_what_it_printed(
     machine: Machine, builder: str, base_image: str
 ) -> None:
-    machine.write(f"FROM {base_image}\nRUN true\nRUN echo before; echo missing >&2; exit 7\n")
+    machine.write(f"FROM {base_image}\nRUN true\nRUN echo before >&2; echo missing >&2; exit 7\n")
     told = message(machine, machine.repository("broken/project"))
 
     assert re.match(r"The Docker build failed at step .*3/3.*RUN echo before", told)
