@@ -174,7 +174,8 @@ def _followed(run: AzureMLSubmittedRun) -> AzureMLSubmittedRun:
     if not completed:
         outcome = run.outcome
         status = outcome.status.value if outcome else "unknown"
-        reason = f": {outcome.error}" if outcome and outcome.error else ""
+        # The whole of it has been shown with the outcome.
+        reason = f": {outcome.error.splitlines()[0]}" if outcome and outcome.error else ""
         raise JobFailedError(f"Job {run.job_name} ended {status}{reason}")
     return run
 
