@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
 
+from mlflow_azureml_backend.errors import WorkspaceError
 from mlflow_azureml_backend.job import JobHandle, WorkspaceRef
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class World:
     store: str
     runs: dict[str, str]
     administer: Callable[..., dict[str, Any]]
+    added: list[tuple[str, str]] = field(default_factory=list)
 
     def submit(self, name: str, command: str = "true", **properties: Any) -> str:
         job = {
@@ -50,6 +53,7 @@ class World:
         self.connection.arm(
             "PUT", f"/jobs/{name}", api_version="2024-04-01", body=body, doing="submitting"
         )
+        self.added.append(("job", name))
         return name
 
     def advance(self, name: str, to: str) -> str:
@@ -69,7 +73,24 @@ class World:
         client = MlflowClient(self.store)
         known = client.get_experiment_by_name(experiment)
         chosen = known.experiment_id if known else client.create_experiment(experiment)
-        return str(client.create_run(chosen, tags=tags_of(self.handle(name))).info.run_id)
+        run_id = str(client.create_run(chosen, tags=tags_of(self.handle(name))).info.run_id)
+        self.added.append(("run", run_id))
+        return run_id
+
+    def forget(self) -> None:
+        """Take away what one test has added, which others would find newest."""
+        from mlflow import MlflowClient
+
+        while self.added:
+            kind, name = self.added.pop()
+            if kind == "run":
+                MlflowClient(self.store).delete_run(name)
+                continue
+            arm = self.connection.arm
+            with contextlib.suppress(WorkspaceError):  # it has ended
+                arm("POST", f"/jobs/{name}/cancel", api_version="2024-04-01", doing="cancelling")
+            self.advance(name, "Canceled")
+            arm("DELETE", f"/jobs/{name}", api_version="2024-04-01", doing="deleting")
 
 
 @pytest.fixture(scope="session")
@@ -115,6 +136,7 @@ def world(emulator, empty_store, tmp_path_factory) -> Iterator[World]:
             made.runs[name] = made.open_run(name)
         made.submit("foreign", "echo nobody knows me")
         made.advance("foreign", "Completed")
+        made.added.clear()
         yield made
 
 
@@ -146,6 +168,7 @@ def in_world(world, signed_in, monkeypatch, tmp_path) -> Iterator[World]:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", world.store)
     mlflow.set_tracking_uri(world.store)
     yield world
+    world.forget()
     mlflow.set_tracking_uri(None)
 
 
