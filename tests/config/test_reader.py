@@ -444,7 +444,7 @@ sections = st.dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.dictionaries(keys, st.one_of(json_values, sections), max_size=5))
 def test_any_json_object_is_a_config_or_one_config_error(raw):
     try:

@@ -125,7 +125,7 @@ def test_ctrl_c_waits_until_the_job_is_canceled_and_shows_each_line_once(followi
     assert runs()[0].info.status == "KILLED"
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_ctrl_c_leaves_the_job_where_the_config_says_so(following, terminal, left_running):
     process = following(on_interrupt="detach")
     terminal.press(CTRL_C)
@@ -144,7 +144,7 @@ def test_a_ci_runner_that_terminates_the_client_leaves_the_job(following, termin
     left_running(terminal.screen)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_terminal_that_is_closed_leaves_the_job(following, terminal, runs):
     process = following()
     os.close(terminal.keyboard)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.end_to_end.conftest import PROJECTS
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.campaign
 
 
 def test_a_legacy_config_runs_and_shows_todays_spelling(mlflow_run, config, tmp_path, runs):

@@ -47,7 +47,7 @@ def cards(messages) -> list[tuple[str, str, str]]:
     ]
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_cell_that_waits_prints_the_log_below_a_card_that_changes(execute, azureml_emulator):
     config = json.dumps(azureml_emulator.backend_config)
     shown = execute(

@@ -76,7 +76,7 @@ def test_a_sweep_gives_the_user_its_trials_and_the_best_of_them(mlflow_run, clie
     assert "Completed  0.98" in starred
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_sweep_is_found_again_by_its_run_and_mirrored_once(client, sweep_config):
     import mlflow
 

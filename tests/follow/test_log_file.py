@@ -88,7 +88,7 @@ printed = st.lists(
 ).map(lambda parts: "".join(parts).encode())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     content=raw | printed,
     cuts=st.lists(st.integers(min_value=0, max_value=200), max_size=8),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from conftest import Environment
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.timeout(1800)
 
 _NO_FILE = "Permission denied" if os.name == "nt" else "Is a directory"
 _REASONS = {
@@ -38,6 +38,7 @@ def configs(project: Path) -> Path:
     return project
 
 
+@pytest.mark.slow
 def test_a_config_that_is_not_json_is_explained_in_one_line(
     environment: Environment, project: Path, configs: Path
 ) -> None:
@@ -47,6 +48,7 @@ def test_a_config_that_is_not_json_is_explained_in_one_line(
     assert _said(answer) == (1, [f"ERROR: backend config {config} {reason}."])
 
 
+@pytest.mark.campaign
 def test_every_other_unreadable_config_is_explained_in_one_line_too(
     one_environment: Environment, project: Path, configs: Path
 ) -> None:
@@ -58,6 +60,7 @@ def test_every_other_unreadable_config_is_explained_in_one_line_too(
     }
 
 
+@pytest.mark.campaign
 def test_the_explanation_does_not_depend_on_how_mlflow_is_called(
     one_environment: Environment, project: Path
 ) -> None:
@@ -76,6 +79,7 @@ def test_the_explanation_does_not_depend_on_how_mlflow_is_called(
     }
 
 
+@pytest.mark.campaign
 def test_the_traceback_of_anything_else_stays(
     one_environment: Environment, project: Path, configs: Path
 ) -> None:

@@ -143,7 +143,7 @@ mlprojects = st.fixed_dictionaries(
 
 
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(mlproject=mlprojects, environment=yaml_values)
 def test_any_yaml_is_a_project_or_one_of_our_errors(write, read, mlproject, environment):

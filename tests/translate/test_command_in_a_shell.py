@@ -126,7 +126,7 @@ def test_any_text_arrives_in_argv_exactly_as_given(tmp_path_factory, a, b, extra
     assert argv_of(command, tmp_path_factory.getbasetemp()) == [a, b, *options]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     a=values,
     b=values,

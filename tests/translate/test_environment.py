@@ -443,7 +443,7 @@ specs = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.one_of(specs, st.fixed_dictionaries({"pip": st.lists(specs, max_size=3)}))))
 def test_any_dependencies_give_an_environment_or_one_clear_error(dependencies):
     project = ProjectEnvironment(

@@ -120,7 +120,7 @@ def image_of_job(run_id: str) -> str:
     return str(found["properties"]["image"])
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_project_in_an_image_without_the_plugin_logs_to_its_run(
     emulator_folder: Path,
     image: str,
