@@ -109,6 +109,7 @@ def test_the_documented_python_and_the_verbs_for_its_run_work(
     verbs = commands("mlflow-azureml")
     assert verbs
     monkeypatch.chdir(tmp_path)  # some write into the working directory
+    (tmp_path / "backend.json").write_text('{"COMPUTE": "cpu-cluster", "USE_CONDA": "True"}')
     for verb in verbs:
         shown = verb.replace("RUN_ID", names["run"].run_id)
         arguments = shlex.split(shown.replace(" sample_project/", f" {ROOT}/sample_project/"))[1:]
