@@ -112,6 +112,7 @@ def test_the_documented_python_and_the_verbs_for_its_run_work(
     (tmp_path / "backend.json").write_text('{"COMPUTE": "cpu-cluster", "USE_CONDA": "True"}')
     for verb in verbs:
         shown = verb.replace("RUN_ID", names["run"].run_id)
-        arguments = shlex.split(shown.replace(" sample_project/", f" {ROOT}/sample_project/"))[1:]
+        located = re.sub(r"(?<= )sample_project(?=[/ ]|$)", f"{ROOT}/sample_project", shown)
+        arguments = shlex.split(located)[1:]
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0, (verb, result.output)
