@@ -135,7 +135,7 @@ def test_ctrl_c_leaves_the_job_where_the_config_says_so(following, terminal, lef
     left_running(terminal.screen)
 
 
-@pytest.mark.slow
+@pytest.mark.campaign
 def test_a_ci_runner_that_terminates_the_client_leaves_the_job(following, terminal, left_running):
     process = following()
     os.kill(process.pid, signal.SIGTERM)

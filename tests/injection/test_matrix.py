@@ -10,9 +10,10 @@ from mlflow_azureml_backend.emulator.runtimes.uv import Uv
 from mlflow_azureml_backend.translate.plugin_releases import packaged_releases
 from tests.injection.matrix import VERSIONS, run
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize(("version", "python"), [(VERSIONS[-1], "3.11")])
 def test_everything_is_logged_beside_the_newest_mlflow(version, python, store, workspace_config):
     result = run(version, python, {"workspace": workspace_config})
@@ -20,6 +21,7 @@ def test_everything_is_logged_beside_the_newest_mlflow(version, python, store, w
     assert result.status == "FINISHED"
 
 
+@pytest.mark.slow
 def test_the_newest_releases_resolve_beside_the_newest_mlflow_that_they_declare(tmp_path):
     releases = packaged_releases()
     for release in releases.releases[:3]:
