@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from mlflow_azureml_backend.cli.config_option import config_from
 from mlflow_azureml_backend.cli.failures import one_line_errors
 from mlflow_azureml_backend.cli.options import json_option
 
@@ -30,7 +31,7 @@ def lock(project: Path, config_text: str | None, check: bool, as_json: bool) -> 
     Needs no workspace. Runs with `"lock": true` then use exactly these packages.
     """
     with one_line_errors(as_json=as_json):
-        _lock(project.resolve(), _read(config_text), check=check, as_json=as_json)
+        _lock(project.resolve(), config_from(config_text), check=check, as_json=as_json)
 
 
 def _lock(root: Path, raw: dict[str, Any], *, check: bool, as_json: bool) -> None:
@@ -63,20 +64,3 @@ def _lock(root: Path, raw: dict[str, Any], *, check: bool, as_json: bool) -> Non
     if update.changes is not None:
         click.echo("\n".join(update.changes) or "Nothing has changed.")
     click.echo(f"Written: {update.file} ({update.packages} packages, solved with {update.solver})")
-
-
-def _read(text: str | None) -> dict[str, Any]:
-    """Read a backend config as `mlflow run` does."""
-    if text is None:
-        return {}
-    try:
-        if text.endswith(".json"):
-            text = Path(text).read_text(encoding="utf-8")
-        raw = json.loads(text)
-    except OSError as error:
-        raise click.ClickException(f"--backend-config: {text}: {error.strerror}.") from error
-    except ValueError as error:
-        raise click.ClickException(f"--backend-config is not JSON: {error}.") from error
-    if not isinstance(raw, dict):
-        raise click.ClickException("--backend-config must be an object of key and value.")
-    return raw

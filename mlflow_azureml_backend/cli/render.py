@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlflow_azureml_backend.cli.config_option import config_from
 from mlflow_azureml_backend.cli.failures import one_line_errors
 from mlflow_azureml_backend.cli.options import json_option
 
@@ -62,7 +63,7 @@ def render(
     """
     from mlflow_azureml_backend.plan import plan_run, with_lock
 
-    config = _config(backend_config)
+    config = config_from(backend_config)
     added = {
         "ENV_MANAGER": env_manager,
         "DOCKER_ARGS": _pairs(docker_args, "--docker-args", flags=True),
@@ -88,24 +89,6 @@ def render(
             click.echo(json.dumps({"job": plan.document(), "lines": lines}, indent=2))
             return
         _write(plan, "".join(f"# {line}".rstrip() + "\n" for line in lines), output)
-
-
-def _config(given: str | None) -> dict[str, Any]:
-    """Read what `mlflow run --backend-config` reads: a file, or JSON."""
-    if given is None:
-        return {}
-    try:
-        text = Path(given).read_text(encoding="utf-8-sig") if given.endswith(".json") else given
-        content = json.loads(text)
-    except OSError as error:
-        raise click.ClickException(f"{given} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise click.ClickException(
-            f"The backend config is no JSON: {error}. Give a .json file or a JSON object."
-        ) from error
-    if not isinstance(content, dict):
-        raise click.ClickException("The backend config has to be a JSON object.")
-    return content
 
 
 def _pairs(given: tuple[str, ...], option: str, *, flags: bool = False) -> dict[str, Any]:
