@@ -6,18 +6,10 @@ import math
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StrictInt,
-    StrictStr,
-    StringConstraints,
-)
+from pydantic import BeforeValidator, Field, StrictInt
 from pydantic_core import PydanticCustomError
 
-Text = Annotated[StrictStr, StringConstraints(min_length=1)]
+from mlflow_azureml_backend.config.values import Section
 
 
 def _number(value: Any) -> Any:
@@ -46,12 +38,6 @@ AboveZero = Annotated[int | float, BeforeValidator(_positive)]
 Plain = Annotated[bool | int | float | str, BeforeValidator(_plain)]
 Positive = Annotated[StrictInt, Field(gt=0)]
 Natural = Annotated[StrictInt, Field(ge=0)]
-
-
-class Section(BaseModel):
-    """An object of the config: its keys are known, and it never changes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 Lowest = Annotated[Number, Field(description="The smallest value.")]

@@ -17,10 +17,9 @@ from mlflow_azureml_backend.config.search_space_schema import (
     QNormalConfig,
     QUniformConfig,
     RandintConfig,
-    Section,
-    Text,
     UniformConfig,
 )
+from mlflow_azureml_backend.config.values import Section, Text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
