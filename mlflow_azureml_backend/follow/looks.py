@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mlflow_azureml_backend.errors import FollowError, NotFoundError, WorkspaceError
 from mlflow_azureml_backend.follow.calls import begin
 from mlflow_azureml_backend.follow.contact import Contact
-from mlflow_azureml_backend.follow.phases import instant
+from mlflow_azureml_backend.timestamps import instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,8 +106,7 @@ class Looks:
 
 def age_of(details: JobDetails) -> float:
     """Tell how many seconds ago a job was submitted, by two clocks that may differ a little."""
-    try:
-        created = instant(details.created_time or "")
-    except ValueError:
+    created = instant(details.created_time)
+    if created is None:
         return 0.0
     return max(0.0, (datetime.now(timezone.utc) - created).total_seconds())

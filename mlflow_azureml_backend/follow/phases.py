@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
+
+from mlflow_azureml_backend.timestamps import instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mlflow_azureml_backend.job import JobDetails, JobStatus
 
-_FRACTION = re.compile(r"\.\d+")
 _SHORTEST = 1.0
 
 
@@ -48,20 +47,5 @@ class Phases:
 
 def seconds_between(start: str | None, end: str | None) -> float | None:
     """Give the seconds between two times in the service's spelling, or None."""
-    if not start or not end:
-        return None
-    try:
-        return (instant(end) - instant(start)).total_seconds()
-    except ValueError:  # a duration is not worth the end of a run
-        return None
-
-
-def instant(text: str) -> datetime:
-    """Read the service's timestamps, which have seven digits of a second.
-
-    Raises:
-        ValueError: It is none.
-    """
-    six_digits = _FRACTION.sub(lambda match: f"{match[0][:7]:0<7}", text.replace("Z", "+00:00"))
-    moment = datetime.fromisoformat(six_digits)
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    since, until = instant(start), instant(end)
+    return None if since is None or until is None else (until - since).total_seconds()

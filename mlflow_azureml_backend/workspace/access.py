@@ -179,7 +179,7 @@ class Workspace:
 
     def times(self, job_name: str) -> tuple[datetime | None, datetime | None]:
         """Tell when a job started and ended, as far as it has."""
-        from mlflow_azureml_backend.workspace.timestamps import instant
+        from mlflow_azureml_backend.timestamps import instant
 
         details = self.details(job_name)
         return instant(details.start_time), instant(details.end_time)

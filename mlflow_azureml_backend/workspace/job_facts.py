@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.errors import NotFoundError
 from mlflow_azureml_backend.job import Artifact, RunSummary
+from mlflow_azureml_backend.timestamps import instant
 from mlflow_azureml_backend.workspace.jobs import read_job
 from mlflow_azureml_backend.workspace.run_files import run_files
 from mlflow_azureml_backend.workspace.run_history import read_details
-from mlflow_azureml_backend.workspace.timestamps import instant
 from mlflow_azureml_backend.workspace.tracked_run import TrackedRun
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.job import JobStatus
-from mlflow_azureml_backend.workspace.timestamps import instant
+from mlflow_azureml_backend.timestamps import instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
