@@ -18,7 +18,15 @@ from mlflow_azureml_backend.follow import display_for
 from mlflow_azureml_backend.plan import plan_run, with_lock
 from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun
 from mlflow_azureml_backend.termination import exit_on_termination
-from mlflow_azureml_backend.tracking import SweepSession, experiment_name, fetch_data, open_run
+from mlflow_azureml_backend.tracking import (
+    SweepSession,
+    choose_tracking,
+    experiment_name,
+    fetch_data,
+    move_to_workspace,
+    open_run,
+    with_server_run,
+)
 from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.translate.command import resolve_parameters
 from mlflow_azureml_backend.translate.sweep import without_swept
@@ -91,6 +99,13 @@ class AzureMLProjectBackend(AbstractBackend):
             environ=os.environ,
             project_root=project.root,
         )
+        choice, spec = choose_tracking(
+            config.tracking,
+            spec,
+            tracking_uri=tracking_uri,
+            workspace=ref,
+            owns_process=bool(invocation),
+        )
         swept = spec.sweep.parameters.values() if spec.sweep else ()
         fixed = without_swept(project.entry_point, swept)
         declared, extra = resolve_parameters(fixed, project.parameters)
@@ -111,12 +126,18 @@ class AzureMLProjectBackend(AbstractBackend):
             shown=config.stream,
         )
         job_name = new_job_name(project.name or project.root.name)
+        move_to_workspace(
+            choice,
+            tracking_uri=tracking_uri,
+            workspace=ref,
+            own_uri=lambda: workspace.tracking_uri,
+        )
         session = open_run(
             project,
             job_name=job_name,
             job_run=workspace.tracked_run(job_name),
             workspace=ref,
-            tracking_uri=tracking_uri,
+            mode=choice.mode,
             experiment_id=experiment_id,
             backend_name=invocation.get("backend") or "azureml",
             run_name=invocation.get("run_name"),
@@ -125,8 +146,15 @@ class AzureMLProjectBackend(AbstractBackend):
         )
         if spec.sweep is not None:
             session = SweepSession(session, workspace, job_name, tell=display.note)
-        _announce(display, project, spec, workspace)
+        _announce(display, project, spec, workspace, tracking=choice.line())
         try:
+            spec = with_server_run(
+                spec,
+                choice,
+                tracking_uri=tracking_uri,
+                run_id=session.run_id,
+                experiment_id=experiment_id,
+            )
             handle = workspace.submit(spec, name=job_name, transfer=Transfer(visible=config.stream))
             fetched.remove()
             session.submitted(handle)
@@ -207,13 +235,16 @@ def _show(plan: Plan, *, from_command_line: bool) -> NoReturn:
     raise DryRunError(text)
 
 
-def _announce(display: Display, project: ProjectSpec, spec: JobSpec, workspace: Workspace) -> None:
+def _announce(
+    display: Display, project: ProjectSpec, spec: JobSpec, workspace: Workspace, *, tracking: str
+) -> None:
     where = f"{workspace.ref.workspace_name} (resource group {workspace.ref.resource_group})"
     display.note(f"Workspace    {where}")
     display.note(f"Compute      {spec.compute or 'serverless'}")
     environment = spec.environment
     runs_in = environment.reference or environment.image or "an image that Azure ML builds"
     display.note(f"Environment  {runs_in}: {environment.origin}")
+    display.note(f"Tracking     {tracking}")
     if spec.sweep is not None:
         objective, total = spec.sweep.objective, spec.sweep.limits.get("max_total_trials")
         trials = f"at most {total} trials" if total else "trials until the service ends it"

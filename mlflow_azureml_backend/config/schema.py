@@ -303,6 +303,12 @@ class BackendConfig(_Section):
     sweep: SweepConfig | None = Field(
         default=None, description="Vary parameters over many trials: a sweep job."
     )
+    tracking: Literal["auto", "workspace", "shared", "mirror", "both"] = Field(
+        default="auto",
+        description="Where the run lives and the job logs: in the workspace; at the server of "
+        "MLflow's tracking URI, shared with the job; in the store of that URI, mirrored from the "
+        "workspace; or both. 'auto' decides by the URI and says so.",
+    )
     stream: StrictBool = Field(
         default=True,
         description="Follow the job and print its log; false returns right after submission.",

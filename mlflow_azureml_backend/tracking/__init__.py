@@ -1,5 +1,10 @@
 """The MLflow run that the user sees: where it lives and what it holds."""
 
+from mlflow_azureml_backend.tracking.choosing import (
+    choose_tracking,
+    move_to_workspace,
+    with_server_run,
+)
 from mlflow_azureml_backend.tracking.fetched_data import fetch_data
 from mlflow_azureml_backend.tracking.handle_tags import handle_of_run
 from mlflow_azureml_backend.tracking.open_run import open_run, reopen_run
@@ -9,11 +14,14 @@ from mlflow_azureml_backend.tracking.sweep_session import SweepSession, with_tri
 __all__ = [
     "SweepSession",
     "TrackingSession",
+    "choose_tracking",
     "experiment_name",
     "fetch_data",
     "handle_of_run",
+    "move_to_workspace",
     "open_run",
     "read_run",
     "reopen_run",
+    "with_server_run",
     "with_trials",
 ]

@@ -14,7 +14,7 @@ from mlflow_azureml_backend.data_uri import Place, place_of
 from mlflow_azureml_backend.errors import ProjectError
 from mlflow_azureml_backend.project.local_data import checked_type
 from mlflow_azureml_backend.sizes import shown_size
-from mlflow_azureml_backend.tracking.open_run import is_workspace_store
+from mlflow_azureml_backend.tracking.choice import is_workspace_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

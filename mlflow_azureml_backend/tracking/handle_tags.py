@@ -16,6 +16,12 @@ STUDIO_URL = "azureml.studio_url"
 FAILURE = "azureml.submission_error"
 # Says that the run holds all that its job logged, and with which status the job ended.
 MIRRORED = "azureml.mirrored"
+# Where the run lives and its job logs: one of the config's values of `tracking`.
+TRACKING = "azureml.tracking"
+# What the service says of a job that failed.
+ERROR = "azureml.error"
+# MLflow's limit on a tag's value.
+TAG_LENGTH = 5000
 
 
 def tags_of(handle: JobHandle) -> dict[str, str]:

@@ -22,8 +22,9 @@ from mlflow_azureml_backend.errors import (
     WorkspaceError,
 )
 from mlflow_azureml_backend.tracking.batches import batches
-from mlflow_azureml_backend.tracking.handle_tags import FAILURE, MIRRORED, tags_of
+from mlflow_azureml_backend.tracking.handle_tags import ERROR, MIRRORED, TAG_LENGTH
 from mlflow_azureml_backend.tracking.mirrored_metrics import MirroredMetrics
+from mlflow_azureml_backend.tracking.own_run import end_unsubmitted, run_to_end, tie
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -34,7 +35,6 @@ _logger = logging.getLogger(__name__)
 
 # MLflow's limit on the params, and on the tags, of one request.
 _PARAMS_A_BATCH = 100
-_TAG_LENGTH = 5000
 _SECONDS_BETWEEN_LOOKS = 5.0
 _SECONDS_OF_RETRIES = 60.0
 _COPIED_BYTES = 10 * 1024 * 1024
@@ -88,37 +88,12 @@ class MirroredRun:
         self._lock = threading.Lock()
 
     def submitted(self, handle: JobHandle) -> None:
-        """Tag the run with all that is needed to find the job again.
-
-        A run that somebody took for never submitted, while its submission went on, runs again.
-        """
-        try:
-            self._client.log_batch(
-                self.run_id, tags=[RunTag(key, value) for key, value in tags_of(handle).items()]
-            )
-            run = self._client.get_run(self.run_id)
-            if FAILURE in run.data.tags:
-                self._client.delete_tag(self.run_id, FAILURE)
-                self._client.update_run(self.run_id, status="RUNNING")
-        except MlflowException as error:
-            raise TrackingError(
-                f"Job '{handle.job_name}' was submitted, but MLflow run '{self.run_id}' could not "
-                f"be tagged with it: {error.message}"
-            ) from error
+        """Tag the run with all that is needed to find the job again."""
+        tie(self._client, self.run_id, handle)
 
     def failed_to_submit(self, reason: str) -> str:
         """End the run FAILED with the reason in a tag; give the reason that was noted first."""
-        noted = reason[:_TAG_LENGTH]
-        try:
-            run = self._client.get_run(self.run_id)
-            noted = run.data.tags.get(FAILURE, noted)
-            self._client.set_tag(self.run_id, FAILURE, noted)
-            if run.info.end_time is None:
-                self._client.set_terminated(self.run_id, "FAILED")
-        except MlflowException:
-            # The reason itself is on its way to the user; this must not hide it.
-            _logger.warning("MLflow run '%s' could not be ended as FAILED.", self.run_id)
-        return noted
+        return end_unsubmitted(self._client, self.run_id, reason)
 
     def update(self) -> None:
         """Mirror what is new, at most every few seconds; trouble is left for the next time."""
@@ -151,13 +126,13 @@ class MirroredRun:
 
     def _is_complete(self, outcome: RunOutcome) -> bool:
         """Tell whether somebody has mirrored everything after the job's end."""
-        tags = self._client.get_run(self.run_id).data.tags
+        tags = run_to_end(self._client, self.run_id, outcome.status.value).data.tags
         return bool(tags.get(MIRRORED) == outcome.status.value)
 
     def _complete(self, outcome: RunOutcome) -> None:
         source = self._mirror_all()
         if outcome.error:
-            self._client.set_tag(self.run_id, "azureml.error", outcome.error[:_TAG_LENGTH])
+            self._client.set_tag(self.run_id, ERROR, outcome.error[:TAG_LENGTH])
         mine = self._client.get_run(self.run_id).info
         ended = source.get("info", {}).get("end_time") if source else None
         # Two processes that finish at once end the run the same way, at the service's own time.

@@ -10,10 +10,13 @@ from mlflow.tracking import MlflowClient
 
 from mlflow_azureml_backend.errors import TrackingError
 from mlflow_azureml_backend.job import JobHandle, WorkspaceRef
-from mlflow_azureml_backend.tracking.handle_tags import tags_of
+from mlflow_azureml_backend.tracking.choice import Mode, is_workspace_store
+from mlflow_azureml_backend.tracking.handle_tags import TRACKING, tags_of
 from mlflow_azureml_backend.tracking.lock_record import lock_tags, log_lock
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun, SourceRun
+from mlflow_azureml_backend.tracking.own_run import end_unsubmitted
 from mlflow_azureml_backend.tracking.run_tags import project_tags
+from mlflow_azureml_backend.tracking.shared_run import SharedRun
 from mlflow_azureml_backend.tracking.workspace_run import WorkspaceRun
 
 if TYPE_CHECKING:
@@ -36,7 +39,7 @@ def open_run(
     job_name: str,
     job_run: JobRun,
     workspace: WorkspaceRef,
-    tracking_uri: str,
+    mode: Mode,
     experiment_id: str,
     backend_name: str,
     run_name: str | None,
@@ -45,15 +48,15 @@ def open_run(
 ) -> TrackingSession:
     """Open the MLflow run of a job that is about to be submitted.
 
-    With the workspace's own `azureml://` tracking URI the run is the job's. Any other store gets
-    a run of its own, which mirrors the job's.
+    In the workspace the run is the job's. Any other store gets a run of its own, which the job
+    logs to itself, or which mirrors the job's.
 
     Args:
         project: What runs.
         job_name: The job's name, chosen already.
         job_run: The run that the job will log to.
         workspace: Where the job will run.
-        tracking_uri: MLflow's tracking URI.
+        mode: Where the run lives and the job logs.
         experiment_id: The experiment that MLflow chose.
         backend_name: The name the user chose the backend by.
         run_name: `--run-name`, or None.
@@ -65,7 +68,7 @@ def open_run(
     """
     tags = project_tags(project, backend_name=backend_name, run_name=run_name)
     tags |= lock_tags(locked)
-    if is_workspace_store(tracking_uri, workspace):
+    if mode is Mode.WORKSPACE:
         return WorkspaceRun(
             job_name,
             tags=tags,
@@ -75,32 +78,37 @@ def open_run(
         )
     # The handle comes with the run itself, before the job exists: a client that dies at any moment
     # from here on leaves a run by which the job is found, or found never to have been submitted.
-    tags |= tags_of(JobHandle(workspace=workspace, job_name=job_name))
+    tags |= {**tags_of(JobHandle(workspace=workspace, job_name=job_name)), TRACKING: mode.value}
     client = MlflowClient()
+    run_id = None
     try:
         run_id = client.create_run(experiment_id, tags=tags).info.run_id
         params = [Param(key, value) for key, value in parameters.items()]
         client.log_batch(run_id, params=params)
     except MlflowException as error:
+        if run_id is not None:
+            end_unsubmitted(client, run_id, error.message)
         raise TrackingError(f"No MLflow run could be opened: {error.message}") from error
     log_lock(run_id, locked)
-    return MirroredRun(run_id, job_run)
+    return MirroredRun(run_id, job_run) if mode is Mode.MIRROR else SharedRun(run_id)
 
 
 def reopen_run(
     run_id: str, *, job_run: JobRun, workspace: WorkspaceRef, tracking_uri: str
 ) -> TrackingSession:
-    """Take up the MLflow run of a job that was submitted before, by any process."""
+    """Take up the MLflow run of a job that was submitted before, by any process.
+
+    Raises:
+        TrackingError: The store does not answer.
+    """
     if is_workspace_store(tracking_uri, workspace):
         return WorkspaceRun(
             run_id, tags={}, parameters={}, wait_until_readable=job_run.wait_until_readable
         )
+    try:
+        mode = MlflowClient().get_run(run_id).data.tags.get(TRACKING)
+    except MlflowException as error:
+        raise TrackingError(f"MLflow run '{run_id}': {error.message}") from error
+    if mode in {Mode.SHARED.value, Mode.BOTH.value}:
+        return SharedRun(run_id)
     return MirroredRun(run_id, job_run)
-
-
-def is_workspace_store(tracking_uri: str, workspace: WorkspaceRef) -> bool:
-    """Tell whether the tracking URI is that of the workspace itself."""
-    if not tracking_uri.startswith("azureml:"):
-        return False
-    named = WorkspaceRef.find_in(tracking_uri)
-    return named is not None and named.arm_id.lower() == workspace.arm_id.lower()

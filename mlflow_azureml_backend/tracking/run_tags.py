@@ -7,6 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 from mlflow.entities import SourceType
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
 from mlflow.tracking.fluent import active_run
 from mlflow.utils import mlflow_tags
 
@@ -32,14 +34,26 @@ def project_tags(
         mlflow_tags.MLFLOW_PROJECT_BACKEND: backend_name,
         mlflow_tags.MLFLOW_RUN_NAME: run_name,
     }
-    parent = active_run()
-    if parent is not None:
-        tags[mlflow_tags.MLFLOW_PARENT_RUN_ID] = parent.info.run_id
+    tags[mlflow_tags.MLFLOW_PARENT_RUN_ID] = _parent()
     if project.git is not None:
         tags[mlflow_tags.MLFLOW_GIT_COMMIT] = project.git.commit
         tags[mlflow_tags.MLFLOW_GIT_REPO_URL] = project.git.repo_url
         tags[mlflow_tags.MLFLOW_GIT_BRANCH] = project.git.branch
     return {key: value for key, value in tags.items() if value}
+
+
+def _parent() -> str | None:
+    """Name the run that this process works for: its active one, or one that MLflow was given."""
+    run = active_run()
+    if run is not None:
+        return str(run.info.run_id)
+    given = os.environ.get("MLFLOW_RUN_ID")
+    if not given:
+        return None
+    try:
+        return str(MlflowClient().get_run(given).info.run_id)
+    except MlflowException:  # of another store, or left over
+        return None
 
 
 def _source_name(project: ProjectSpec) -> str:

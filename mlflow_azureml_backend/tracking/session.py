@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
+from mlflow.tracking import MlflowClient, get_tracking_uri
 
 from mlflow_azureml_backend.errors import TrackingError
+from mlflow_azureml_backend.tracking.plugin_here import check_plugin_here
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,8 +74,11 @@ def experiment_name(experiment_id: str) -> str:
     """Look up the experiment that MLflow chose for the run.
 
     Raises:
-        TrackingError: The tracking store does not have it or does not answer.
+        TrackingError: The tracking store does not have it or does not answer, or MLflow cannot
+            read a store of its kind.
     """
+    if get_tracking_uri().startswith("azureml:"):
+        check_plugin_here()
     try:
         return str(MlflowClient().get_experiment(str(experiment_id)).name)
     except MlflowException as error:

@@ -24,7 +24,7 @@ VARIABLE = "MLFLOW_AZUREML_SECRETS"
 _UNKNOWN_VAULT = "WORKSPACE-KEY-VAULT"
 
 _SCRIPT = """\
-import json, os, shlex, sys, time
+import json, os, shlex, sys, tempfile, time
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode
 from urllib.request import ProxyHandler, Request, build_opener
@@ -62,6 +62,10 @@ def token():
 headers = {"Authorization": "Bearer " + token()}
 for name, url in json.loads(os.environ["MLFLOW_AZUREML_SECRETS"]).items():
     value = ask(url + "?api-version=7.4", headers)["value"]
+    if name.endswith("_CERT_PATH") and "-----BEGIN" in value:
+        handle, path = tempfile.mkstemp(suffix=".pem")
+        os.write(handle, (value.strip() + "\\n").encode())
+        value = path
     print("export %s=%s" % (name, shlex.quote(value)))
 """
 

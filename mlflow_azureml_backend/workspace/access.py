@@ -68,6 +68,11 @@ class Workspace:
         return str(self._connection.workspace_facts.get("location") or "an unknown region")
 
     @property
+    def tracking_uri(self) -> str:
+        """MLflow's tracking URI of the workspace."""
+        return str(self._connection.workspace_facts["properties"]["mlFlowTrackingUri"])
+
+    @property
     def container_registry(self) -> str | None:
         """The name of the workspace's container registry, or None before it has one."""
         arm_id = self._connection.workspace_facts["properties"].get("containerRegistry")

@@ -97,6 +97,7 @@ def test_every_key_is_read():
         },
         "stream": False,
         "on_interrupt": "detach",
+        "tracking": "mirror",
         "queue_timeout": 60,
     }
     config = read(raw)

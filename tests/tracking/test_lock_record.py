@@ -13,6 +13,7 @@ from mlflow_azureml_backend.project import (
     ProjectSpec,
 )
 from mlflow_azureml_backend.tracking import open_run
+from mlflow_azureml_backend.tracking.choice import Mode
 
 WORKSPACE = WorkspaceRef(subscription_id="s", resource_group="g", workspace_name="w")
 OF_WORKSPACE = f"azureml://westeurope.api.azureml.ms/mlflow/v1.0{WORKSPACE.arm_id}"
@@ -24,7 +25,7 @@ LOCKED = LockedEnvironment(
 )
 
 
-def opened(experiment_id, job_run, *, job_name, tracking_uri):
+def opened(experiment_id, job_run, *, job_name, mode):
     return open_run(
         ProjectSpec(
             name="p",
@@ -38,7 +39,7 @@ def opened(experiment_id, job_run, *, job_name, tracking_uri):
         job_name=job_name,
         job_run=job_run,
         workspace=WORKSPACE,
-        tracking_uri=tracking_uri,
+        mode=mode,
         experiment_id=experiment_id,
         backend_name="azureml",
         run_name=None,
@@ -47,9 +48,9 @@ def opened(experiment_id, job_run, *, job_name, tracking_uri):
     )
 
 
-@pytest.mark.parametrize("uri", ["sqlite:///x", OF_WORKSPACE])
-def test_the_run_has_the_lock_s_hash_and_packages(client, experiment_id, run_id, job_run, uri):
-    session = opened(experiment_id, job_run, job_name=run_id, tracking_uri=uri)
+@pytest.mark.parametrize("mode", [Mode.MIRROR, Mode.WORKSPACE])
+def test_the_run_has_the_lock_s_hash_and_packages(client, experiment_id, run_id, job_run, mode):
+    session = opened(experiment_id, job_run, job_name=run_id, mode=mode)
     session.submitted(JobHandle(workspace=WORKSPACE, job_name=run_id))
 
     assert client.get_run(session.run_id).data.tags["azureml.environment_lock"] == "0" * 64
@@ -60,7 +61,7 @@ def test_the_run_has_the_lock_s_hash_and_packages(client, experiment_id, run_id,
 def test_a_store_that_takes_no_artifacts_does_not_fail_the_run(client, job_run, caplog):
     experiment = client.create_experiment("no artifacts", artifact_location="nowhere://x")
 
-    session = opened(experiment, job_run, job_name="job_1", tracking_uri="sqlite:///x")
+    session = opened(experiment, job_run, job_name="job_1", mode=Mode.MIRROR)
 
     assert client.get_run(session.run_id).data.tags["azureml.environment_lock"] == "0" * 64
     assert "azureml/environment.lock.yml could not be logged" in caplog.text

@@ -20,10 +20,11 @@ from mlflow_azureml_backend.tracking import (
     open_run,
     reopen_run,
 )
+from mlflow_azureml_backend.tracking.choice import Mode, is_workspace_store
 from mlflow_azureml_backend.tracking.handle_tags import handle_of, tags_of
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun
-from mlflow_azureml_backend.tracking.open_run import is_workspace_store
 from mlflow_azureml_backend.tracking.run_tags import project_tags
+from mlflow_azureml_backend.tracking.shared_run import SharedRun
 from mlflow_azureml_backend.tracking.workspace_run import WorkspaceRun
 
 WORKSPACE = WorkspaceRef(subscription_id="s", resource_group="g", workspace_name="w")
@@ -52,7 +53,7 @@ def opened(experiment_id, job_run, **changes):
             "job_name": "job_1",
             "job_run": job_run,
             "workspace": WORKSPACE,
-            "tracking_uri": "sqlite:///x",
+            "mode": Mode.MIRROR,
             "experiment_id": experiment_id,
             "backend_name": "azureml",
             "run_name": None,
@@ -98,7 +99,7 @@ def test_another_store_gets_a_run_of_its_own_with_parameters_and_tags(
 
 
 def test_the_workspaces_store_gets_no_run_before_the_job_is_there(client, experiment_id, job_run):
-    session = opened(experiment_id, job_run, tracking_uri=OF_WORKSPACE)
+    session = opened(experiment_id, job_run, mode=Mode.WORKSPACE)
     assert isinstance(session, WorkspaceRun)
     assert session.run_id == "job_1"
     assert client.search_runs([experiment_id]) == []
@@ -116,6 +117,25 @@ def test_a_run_is_taken_up_again_in_the_store_it_lives_in(run_id, job_run, uri, 
     session = reopen_run(run_id, job_run=job_run, workspace=WORKSPACE, tracking_uri=uri)
     assert isinstance(session, kind)
     assert session.run_id == run_id
+
+
+def test_a_run_that_the_job_shares_is_taken_up_as_such(client, experiment_id, job_run):
+    session = opened(experiment_id, job_run, mode=Mode.SHARED)
+    again = reopen_run(
+        session.run_id, job_run=job_run, workspace=WORKSPACE, tracking_uri="https://h"
+    )
+    assert isinstance(session, SharedRun)
+    assert isinstance(again, SharedRun)
+    assert client.get_run(session.run_id).data.tags["azureml.tracking"] == "shared"
+
+
+def test_a_run_that_the_store_takes_only_half_of_does_not_stay_running(
+    client, experiment_id, job_run
+):
+    with pytest.raises(TrackingError, match="No MLflow run could be opened: "):
+        opened(experiment_id, job_run, parameters={"k" * 300: "x"})
+    [run] = client.search_runs([experiment_id])
+    assert run.info.status == "FAILED"
 
 
 def test_a_run_in_the_workspace_is_tagged_once_the_job_is_there(client, run_id):
@@ -220,6 +240,15 @@ def test_the_source_is_the_uri_or_the_folder(uri, name):
     assert tags["mlflow.source.name"] == name
     assert "mlflow.runName" not in tags
     assert "mlflow.source.git.commit" not in tags
+
+
+def test_a_run_of_a_program_that_was_given_a_run_is_its_child(run_id, monkeypatch):
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    tags = project_tags(project(), backend_name="azureml", run_name=None)
+    monkeypatch.setenv("MLFLOW_RUN_ID", "of another store")
+    others = project_tags(project(), backend_name="azureml", run_name=None)
+    assert tags["mlflow.parentRunId"] == run_id
+    assert "mlflow.parentRunId" not in others
 
 
 def test_a_run_inside_a_run_names_its_parent(experiment_id):

@@ -1,0 +1,128 @@
+"""Where the run of one submission lives: what this machine knows, put before the choice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mlflow_azureml_backend.errors import ConfigError
+from mlflow_azureml_backend.tracking.choice import (
+    Choice,
+    Mode,
+    Situation,
+    choose,
+    is_workspace_store,
+    store_name,
+    uri_for_job,
+)
+from mlflow_azureml_backend.tracking.plugin_here import check_plugin_here
+from mlflow_azureml_backend.tracking.server_access import (
+    addresses,
+    databricks_host,
+    variables_needed,
+)
+from mlflow_azureml_backend.translate.experiment import LONGEST, fitting_experiment
+from mlflow_azureml_backend.translate.shared_tracking import ServerRun, logging_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mlflow_azureml_backend.job import JobSpec, WorkspaceRef
+
+
+def choose_tracking(
+    wanted: str,
+    spec: JobSpec,
+    *,
+    tracking_uri: str,
+    workspace: WorkspaceRef,
+    owns_process: bool,
+) -> tuple[Choice, JobSpec]:
+    """Choose where the run lives and where its job logs; nothing is created.
+
+    Args:
+        wanted: The config's `tracking`.
+        spec: The job.
+        tracking_uri: MLflow's tracking URI.
+        workspace: Where the job will run.
+        owns_process: Whether this process is here for this run alone, as under `mlflow run`.
+
+    Returns:
+        The choice, and the job with notes on it and an experiment that the workspace takes.
+
+    Raises:
+        ConfigError: The wanted mode cannot work here.
+        TrackingError: This machine cannot read the store that is chosen.
+    """
+    declared = {**dict.fromkeys(spec.environment_variables, False)}
+    declared |= dict.fromkeys(spec.secret_variables, True)
+    situation = Situation(
+        tracking_uri=tracking_uri,
+        workspace=workspace,
+        needed=variables_needed(tracking_uri),
+        declared=declared,
+        is_sweep=spec.sweep is not None,
+        is_distributed=spec.distribution is not None,
+        identity=(spec.identity or {}).get("type"),
+    )
+    choice = choose(wanted, situation, resolve=addresses)
+    if choice.mode is not Mode.WORKSPACE:
+        experiment = fitting_experiment(spec.experiment_name)
+        if experiment != spec.experiment_name:
+            note = (
+                f"the job's experiment is '{experiment}': Azure ML's names of experiments have "
+                f"letters, digits, spaces, '.', '_' and '-', at most {LONGEST}"
+            )
+            spec = replace(spec, experiment_name=experiment, notes=(*spec.notes, note))
+    elif not is_workspace_store(tracking_uri, workspace):
+        if not owns_process:
+            raise ConfigError(
+                "Backend config: tracking: 'workspace' needs MLflow's tracking URI to be the "
+                f"workspace's own, and it is {store_name(tracking_uri)}: MLflow looks for the run "
+                "there. Call `mlflow.set_tracking_uri('azureml://…')` before, or leave `tracking` "
+                "out."
+            )
+        check_plugin_here()
+    return choice, spec
+
+
+def with_server_run(
+    spec: JobSpec, choice: Choice, *, tracking_uri: str, run_id: str, experiment_id: str
+) -> JobSpec:
+    """Give the job as it goes: one that logs to the user's server knows its run there.
+
+    Args:
+        spec: The job.
+        choice: Where it logs.
+        tracking_uri: MLflow's tracking URI.
+        run_id: The run, which is open.
+        experiment_id: Its experiment.
+    """
+    if not choice.logs_to_server:
+        return spec
+    run = ServerRun(
+        uri=uri_for_job(tracking_uri),
+        run_id=run_id,
+        experiment_id=str(experiment_id),
+        databricks_host=databricks_host(tracking_uri),
+    )
+    return logging_to(spec, run)
+
+
+def move_to_workspace(
+    choice: Choice, *, tracking_uri: str, workspace: WorkspaceRef, own_uri: Callable[[], str]
+) -> None:
+    """Make the workspace this process's MLflow store, where the run shall live there alone.
+
+    MLflow tags the run in the store of its tracking URI once it is submitted.
+
+    Args:
+        choice: Where the run lives.
+        tracking_uri: MLflow's tracking URI.
+        workspace: Where the job will run.
+        own_uri: Gives the workspace's own tracking URI.
+    """
+    if choice.mode is Mode.WORKSPACE and not is_workspace_store(tracking_uri, workspace):
+        import mlflow
+
+        mlflow.set_tracking_uri(own_uri())
