@@ -40,9 +40,9 @@ def connect(ref: WorkspaceRef) -> Workspace:
     Raises:
         WorkspaceError: It does not exist, is out of reach, or no credential is accepted.
     """
-    from mlflow_azureml_backend.workspace.connection import Connection
+    from mlflow_azureml_backend.workspace.open_connections import connection_to
 
-    connection = Connection(ref, emulator_endpoint() if ref.is_emulated else AZURE)
+    connection = connection_to(ref, emulator_endpoint() if ref.is_emulated else AZURE)
     _ = connection.workspace_facts
     return Workspace(connection)
 

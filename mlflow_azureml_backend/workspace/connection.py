@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import math
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mlflow_azureml_backend import __version__
-from mlflow_azureml_backend.errors import UnavailableError
+from mlflow_azureml_backend.errors import AuthenticationError, ForbiddenError, UnavailableError
 from mlflow_azureml_backend.workspace.failures import service_errors, without_secrets
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from mlflow_azureml_backend.job import LogPart, WorkspaceRef
     from mlflow_azureml_backend.workspace.endpoint import Endpoint
+
+_T = TypeVar("_T")
 
 ARM = "https://management.azure.com"
 _SCOPE = f"{ARM}/.default"
 _VAULT_SCOPE = "https://vault.azure.net/.default"
 _REFRESH_SECONDS = 300.0
+# What hardly ever changes is asked again now and then: a process can live for days.
+_FRESH_SECONDS = 300.0
 _BAD_REQUEST = 400
 # For those who ask again themselves, and rather soon: no hanging server may hold them up.
 _BRIEF = {"retry_total": 0, "connection_timeout": 5.0, "read_timeout": 10.0}
@@ -49,26 +57,45 @@ class CachedCredential:
             return token
 
 
+class Access:
+    """Who asks and over which sockets: the same for all workspaces of an endpoint.
+
+    Args:
+        endpoint: How to reach the service.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        from azure.core.pipeline.transport import RequestsTransport
+
+        self.credential = CachedCredential(endpoint.credential())
+        self.transport = RequestsTransport(
+            connection_timeout=10, read_timeout=60, **endpoint.client_arguments
+        )
+
+
 class Connection:
     """Send requests to one workspace's services.
 
     Args:
         ref: The workspace.
         endpoint: How to reach the service.
+        access: What connections have in common; default: made for this one.
     """
 
-    def __init__(self, ref: WorkspaceRef, endpoint: Endpoint) -> None:
+    def __init__(
+        self, ref: WorkspaceRef, endpoint: Endpoint, *, access: Access | None = None
+    ) -> None:
         from azure.core import PipelineClient
         from azure.core.pipeline import policies
-        from azure.core.pipeline.transport import RequestsTransport
 
         # It warns of each body that breaks off; who reads a log reads on, and says so if it must.
         logging.getLogger("azure.core.pipeline.transport").setLevel(logging.ERROR)
         self.ref = ref
         self.endpoint = endpoint
-        self.credential = CachedCredential(endpoint.credential())
+        access = access or Access(endpoint)
+        self.credential = access.credential
         arguments = dict(endpoint.client_arguments)
-        transport = RequestsTransport(connection_timeout=10, read_timeout=60, **arguments)
+        transport = access.transport
 
         def pipeline(*authentication: Any) -> PipelineClient:
             # Built anew for each: a policy knows the one that comes next.
@@ -84,16 +111,35 @@ class Connection:
         self._signed = pipeline(policies.BearerTokenCredentialPolicy(self.credential, _SCOPE))
         # SAS URLs carry their own authority; our token must not go to a storage account.
         self._anonymous = pipeline()
-        self._facts: dict[str, Any] | None = None
+        self._answers: dict[tuple[str, ...], tuple[float, Any]] = {}
+        self._asking = threading.Lock()
+
+    def once(
+        self, question: tuple[str, ...], ask: Callable[[], _T], *, seconds: float = _FRESH_SECONDS
+    ) -> _T:
+        """Give what was answered lately, or ask; what fails is asked again.
+
+        Args:
+            question: Names what is asked, among all that is asked of this workspace.
+            ask: Asks.
+            seconds: For how long the answer holds.
+        """
+        with self._asking:
+            since, answer = self._answers.get(question, (-math.inf, None))
+        if time.monotonic() - since < seconds:
+            return cast("_T", answer)
+        asked = ask()
+        with self._asking:
+            self._answers[question] = time.monotonic(), asked
+        return asked
 
     @property
     def workspace_facts(self) -> dict[str, Any]:
-        """The workspace's ARM resource, asked for once."""
-        if self._facts is None:
-            self._facts = self.arm(
-                "GET", "", api_version="2024-04-01", doing=f"opening {self._shown}"
-            )
-        return self._facts
+        """The workspace's ARM resource."""
+        return self.once(
+            ("workspace",),
+            lambda: self.arm("GET", "", api_version="2024-04-01", doing=f"opening {self._shown}"),
+        )
 
     @property
     def _shown(self) -> str:
@@ -161,7 +207,7 @@ class Connection:
         """
         from azure.core.rest import HttpRequest
 
-        with service_errors(doing):
+        with self._signed_in(doing):
             response = self._signed.send_request(
                 HttpRequest(method, url, params=query, json=body),
                 stream=False,
@@ -178,6 +224,18 @@ class Connection:
                 raise UnavailableError(
                     f"Error while {doing}: the answer is no JSON object ({without_secrets(url)})."
                 ) from error
+
+    @contextlib.contextmanager
+    def _signed_in(self, doing: str) -> Iterator[None]:
+        """Keep nothing of a user who is refused: the next one may be somebody else."""
+        from mlflow_azureml_backend.workspace.open_connections import forget
+
+        try:
+            with service_errors(doing):
+                yield
+        except (AuthenticationError, ForbiddenError):
+            forget(self)
+            raise
 
     def token(self, scope: str) -> str:
         """Give a token of the credential's user.

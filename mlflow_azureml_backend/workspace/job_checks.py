@@ -107,7 +107,12 @@ def _sizes(connection: Connection) -> dict[str, dict[str, Any]]:
         f"/Microsoft.MachineLearningServices/locations/{location}/vmSizes"
     )
     try:
-        page = connection.json("GET", url, doing="listing VM sizes", query={"api-version": _API})
+        page = connection.once(
+            ("sizes",),
+            lambda: connection.json(
+                "GET", url, doing="listing VM sizes", query={"api-version": _API}
+            ),
+        )
     except WorkspaceError:
         return {}  # it takes a role of the subscription, which not everybody has
     return {str(size["name"]).lower(): size for size in page.get("value") or []}

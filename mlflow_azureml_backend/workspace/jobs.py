@@ -1,8 +1,7 @@
-"""Submit, look at and cancel command jobs; azure-ai-ml shapes and submits them."""
+"""Submit, look at and cancel jobs: the plain ones directly, the others through azure-ai-ml."""
 
 from __future__ import annotations
 
-import hashlib
 import io
 import logging
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,14 @@ from mlflow_azureml_backend.job import JobHandle
 from mlflow_azureml_backend.translate.job_yaml import as_text, job_yaml
 from mlflow_azureml_backend.workspace.build_context import upload_build_context
 from mlflow_azureml_backend.workspace.failures import service_errors, without_secrets
+from mlflow_azureml_backend.workspace.job_request import (
+    ANONYMOUS,
+    API,
+    environment_body,
+    environment_id,
+    is_plain,
+    job_body,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.workspace.connection import Connection
 
 _API = "2024-04-01"
-_ANONYMOUS = "CliV2AnonymousEnvironment"
+_ENVIRONMENT_API = "2023-04-01"
 _BAD_REQUEST = 400
 
 
@@ -46,6 +53,8 @@ def submit_job(connection: Connection, spec: JobSpec, *, name: str, code_id: str
         WorkspaceError: The service could not be reached and no such job exists.
     """
     try:
+        if is_plain(spec):
+            return _put_plain(connection, spec, name, code_id)
         with service_errors(f"submitting job '{name}'"):
             _put(connection, spec, name, code_id)
     except UnavailableError:
@@ -63,7 +72,10 @@ def read_handle(connection: Connection, name: str) -> JobHandle:
     Raises:
         NotFoundError: There is no such job.
     """
-    job = read_job(connection, name)
+    return _handle(connection, read_job(connection, name))
+
+
+def _handle(connection: Connection, job: Mapping[str, Any]) -> JobHandle:
     studio = job["properties"].get("services", {}).get("Studio") or {}
     return JobHandle(
         workspace=connection.ref, job_name=str(job["name"]), studio_url=studio.get("endpoint")
@@ -88,6 +100,47 @@ def cancel_job(connection: Connection, name: str) -> None:
         if isinstance(cause, HttpResponseError) and cause.status_code == _BAD_REQUEST:
             return  # "in terminal status, it can't be canceled"
         raise
+
+
+def prepare_environment(connection: Connection, spec: EnvironmentSpec) -> str:
+    """Make sure that the workspace has an environment, and give its id.
+
+    What was made once is not made again by this process: the version follows from the content.
+
+    Raises:
+        WorkspaceError: The service refused, or could not be reached.
+    """
+    known = environment_id(spec, connection.ref)
+    if known is not None:
+        return known
+    context = None if spec.build is None else upload_build_context(connection, spec.build)
+    version, body = environment_body(spec, context=context)
+
+    def create() -> str:
+        made = connection.arm(
+            "PUT",
+            f"/environments/{ANONYMOUS}/versions/{version}",
+            api_version=_ENVIRONMENT_API,
+            body=body,
+            doing="creating the environment",
+        )
+        return str(made["id"])
+
+    return connection.once(("environment", version), create)
+
+
+def _put_plain(connection: Connection, spec: JobSpec, name: str, code_id: str) -> JobHandle:
+    body = job_body(
+        spec,
+        workspace=connection.ref,
+        name=name,
+        code_id=code_id,
+        environment_id=prepare_environment(connection, spec.environment),
+    )
+    job = connection.arm(
+        "PUT", f"/jobs/{name}", api_version=API, body=body, doing=f"submitting job '{name}'"
+    )
+    return _handle(connection, job)
 
 
 def _put(connection: Connection, spec: JobSpec, name: str, code_id: str) -> None:
@@ -137,7 +190,7 @@ def as_entity(document: Mapping[str, Any]) -> Any:
         rest["identity"] = identity
     # The environment is set by whoever submits; azure-ai-ml only wants to see that there is one.
     if "build" in rest["environment"]:
-        rest["environment"] = f"azureml:{_ANONYMOUS}@latest"
+        rest["environment"] = f"azureml:{ANONYMOUS}@latest"
     try:
         job = load_job(io.StringIO(as_text(rest)))
     except (MlException, ValidationError) as error:
@@ -156,11 +209,9 @@ def _environment(connection: Connection, spec: EnvironmentSpec) -> Any:
         return spec.reference
     if spec.build is not None:
         url, dockerfile = upload_build_context(connection, spec.build)
-        # azure-ai-ml names what it has not uploaded itself at random, so that the service would
-        # build the same image for every job. This is how it names what it has: by its content.
         environment = Environment(
-            name=_ANONYMOUS,
-            version=hashlib.sha256(f"{url} {dockerfile}".encode()).hexdigest(),
+            name=ANONYMOUS,
+            version=environment_body(spec, context=(url, dockerfile))[0],
             build=BuildContext(path=url, dockerfile_path=dockerfile),
         )
         environment._is_anonymous = True  # noqa: SLF001  # there is no other way to say it
