@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         wait,
     )
     from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun, attach
+    from mlflow_azureml_backend.workspace_store import set_tracking, tracking_uri
 
 __version__ = "0.1.0"
 
@@ -32,8 +33,10 @@ _HOMES = {
     "find_run": "runs",
     "list_runs": "runs",
     "logs": "runs",
+    "set_tracking": "workspace_store",
     "show": "runs",
     "status": "runs",
+    "tracking_uri": "workspace_store",
     "wait": "runs",
 }
 __all__ = [
@@ -47,8 +50,10 @@ __all__ = [
     "find_run",
     "list_runs",
     "logs",
+    "set_tracking",
     "show",
     "status",
+    "tracking_uri",
     "wait",
 ]
 

@@ -16,6 +16,7 @@ from mlflow_azureml_backend.cli.lock import lock
 from mlflow_azureml_backend.cli.migrate import migrate
 from mlflow_azureml_backend.cli.plugin import plugin
 from mlflow_azureml_backend.cli.render import render
+from mlflow_azureml_backend.cli.tracking import env, tracking_uri
 
 
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,6 +32,7 @@ def main() -> None:
 for command in (
     *(logs, status, wait, cancel),
     *(list_, show, download, open_),
+    *(tracking_uri, env),
     *(doctor, schema, version, completion),
     *(render, migrate, lock, plugin, emulator),
 ):

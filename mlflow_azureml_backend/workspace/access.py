@@ -68,6 +68,18 @@ class Workspace:
         return str(self._connection.workspace_facts.get("location") or "an unknown region")
 
     @property
+    def tracking_uri(self) -> str:
+        """The `azureml://` URI of the MLflow store that the workspace is."""
+        told = self._connection.workspace_facts["properties"].get("mlFlowTrackingUri")
+        host = self._connection.api.partition("://")[2]
+        return str(told or f"azureml://{host}/mlflow/v1.0{self.ref.arm_id}")
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """Environment variables by which other clients reach it: none in Azure."""
+        return self._connection.endpoint.variables
+
+    @property
     def container_registry(self) -> str | None:
         """The name of the workspace's container registry, or None before it has one."""
         arm_id = self._connection.workspace_facts["properties"].get("containerRegistry")
