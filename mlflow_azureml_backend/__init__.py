@@ -13,11 +13,13 @@ if TYPE_CHECKING:
         find_run,
         list_runs,
         logs,
+        register,
         show,
         status,
         wait,
     )
     from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun, attach
+    from mlflow_azureml_backend.workspace_store import set_tracking, tracking_uri
 
 __version__ = "0.1.0"
 
@@ -32,8 +34,11 @@ _HOMES = {
     "find_run": "runs",
     "list_runs": "runs",
     "logs": "runs",
+    "register": "runs",
+    "set_tracking": "workspace_store",
     "show": "runs",
     "status": "runs",
+    "tracking_uri": "workspace_store",
     "wait": "runs",
 }
 __all__ = [
@@ -47,8 +52,11 @@ __all__ = [
     "find_run",
     "list_runs",
     "logs",
+    "register",
+    "set_tracking",
     "show",
     "status",
+    "tracking_uri",
     "wait",
 ]
 

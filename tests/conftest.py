@@ -13,6 +13,7 @@ import pytest
 
 from tests.docker_engine import base_image, docker_engine, docker_host  # noqa: F401 (fixtures)
 from tests.image_registry import registry  # noqa: F401 (a fixture)
+from tests.plugin_environment import plugin_python  # noqa: F401 (a fixture)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

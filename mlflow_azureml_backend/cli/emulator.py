@@ -73,6 +73,8 @@ def start(
     as_json: bool,
 ) -> None:
     """Start the emulator in the background, if it is not up."""
+    from mlflow_azureml_backend.emulator import lifecycle
+
     planned = None if faults_file is None else fault_file(Path(faults_file))
     endpoint = _started(
         runtime=runtime,
@@ -84,7 +86,9 @@ def start(
     if planned is not None:
         replace_faults(planned)
     if as_json:
-        click.echo(json.dumps(asdict(endpoint)))
+        # What joins the package to the emulator: it starts this command, and imports nothing.
+        variables = lifecycle.environment(endpoint)
+        click.echo(json.dumps({**asdict(endpoint), "variables": variables}))
     else:
         click.echo(f"The emulator answers at {endpoint.address} (process {endpoint.pid}).")
 

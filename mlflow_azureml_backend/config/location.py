@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,12 @@ _VARIABLES = (
 
 # Where azure-ai-ml looks in a folder.
 _CONFIG_FILES = ("config.json", ".azureml/config.json")
+
+# SUBSCRIPTION/GROUP/WORKSPACE, the subscription as its id.
+_TRIPLE = re.compile(
+    r"(?P<subscription_id>[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})"
+    r"/(?P<resource_group>[^/\\]+)/(?P<workspace_name>[^/\\]+)"
+)
 
 _HOW = (
     'Name it in the backend config: {"workspace": {"subscription_id": …, "resource_group": …, '
@@ -55,12 +62,40 @@ def locate_workspace(
     if named == "emulator":
         return EMULATOR
     if named is not None:
-        return WorkspaceRef.find_in(named) or _from_file(_file_named(named, project_root))
+        said = WorkspaceRef.find_in(named) or _from_triple(named)
+        return said or _from_file(_file_named(named, project_root))
     found = WorkspaceRef.find_in(tracking_uri) if tracking_uri.startswith("azureml:") else None
     found = found or _from_variables(environ) or _from_config_file_upward(project_root)
     if found is None:
         raise ConfigError(f"No workspace is named. {_HOW}")
     return found
+
+
+def workspace_named(workspace: str | WorkspaceRef | None) -> WorkspaceRef | None:
+    """Read a workspace as the user named it outside of a backend config.
+
+    Args:
+        workspace: `emulator`, the path of a `config.json`, an ARM id,
+            `SUBSCRIPTION/GROUP/WORKSPACE`, or None.
+
+    Raises:
+        ConfigError: It names none.
+    """
+    if workspace is None or isinstance(workspace, WorkspaceRef):
+        return workspace
+    try:
+        return locate_workspace(workspace, tracking_uri="", environ={}, project_root=Path.cwd())
+    except ConfigError as error:
+        raise ConfigError(
+            f"--workspace {workspace}: name the emulator (`emulator`), the path of an Azure ML "
+            "config.json, a workspace's ARM id (/subscriptions/…/workspaces/NAME), or "
+            f"SUBSCRIPTION/GROUP/WORKSPACE. {str(error).partition('. Name it')[0]}."
+        ) from error
+
+
+def _from_triple(named: str) -> WorkspaceRef | None:
+    match = _TRIPLE.fullmatch(named)
+    return WorkspaceRef(**match.groupdict()) if match else None
 
 
 def _from_variables(environ: Mapping[str, str]) -> WorkspaceRef | None:

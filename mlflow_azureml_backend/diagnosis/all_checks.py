@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.config import locate_workspace, read_backend_config
+from mlflow_azureml_backend.config.location import workspace_named
 from mlflow_azureml_backend.diagnosis import azure, tools, versions
 from mlflow_azureml_backend.diagnosis.finding import Check, Finding, State, run_checks
 from mlflow_azureml_backend.errors import ConfigError
-from mlflow_azureml_backend.runs.reference import workspace_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

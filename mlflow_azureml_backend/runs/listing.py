@@ -9,9 +9,10 @@ from datetime import datetime, timezone
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from mlflow_azureml_backend.config.location import workspace_named
 from mlflow_azureml_backend.errors import ConfigError, WorkspaceError
 from mlflow_azureml_backend.job import JobStatus
-from mlflow_azureml_backend.runs.reference import workspace_named, workspace_store
+from mlflow_azureml_backend.runs.reference import workspace_store
 from mlflow_azureml_backend.runs.state import as_text, seconds_between
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.config import locate_workspace
+from mlflow_azureml_backend.config.location import workspace_named
 from mlflow_azureml_backend.errors import ConfigError, NotFoundError, TrackingError
 from mlflow_azureml_backend.job import JobHandle, WorkspaceRef
 
@@ -80,27 +81,6 @@ def find_run(reference: str, *, workspace: str | WorkspaceRef | None = None) -> 
         raise NotFoundError(
             f"There is no run '{reference}' in the tracking store {_store()}, and no job of that "
             f"name in workspace '{where.workspace_name}'."
-        ) from error
-
-
-def workspace_named(workspace: str | WorkspaceRef | None) -> WorkspaceRef | None:
-    """Read a workspace as the user named it.
-
-    Args:
-        workspace: `emulator`, the path of a `config.json`, an ARM id, or None.
-
-    Raises:
-        ConfigError: It names none.
-    """
-    if workspace is None or isinstance(workspace, WorkspaceRef):
-        return workspace
-    try:
-        return locate_workspace(workspace, tracking_uri="", environ={}, project_root=Path.cwd())
-    except ConfigError as error:
-        raise ConfigError(
-            f"--workspace {workspace}: name the emulator (`emulator`), the path of an Azure ML "
-            "config.json, or a workspace's ARM id "
-            f"(/subscriptions/…/workspaces/NAME). {str(error).partition('. Name it')[0]}."
         ) from error
 
 

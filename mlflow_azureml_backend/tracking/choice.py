@@ -35,6 +35,11 @@ class Choice:
     reason: str
 
     @property
+    def is_workspace(self) -> bool:
+        """Whether the run is the job's own, in the workspace alone."""
+        return self.mode is Mode.WORKSPACE
+
+    @property
     def logs_to_server(self) -> bool:
         """Whether the job logs to the user's own store."""
         return self.mode in {Mode.SHARED, Mode.BOTH}

@@ -27,10 +27,14 @@ class Endpoint:
     Args:
         client_arguments: Keyword arguments for every azure-core client: none for Azure, proxy and
             CA bundle for the emulator.
+        identity: Tenant, client and secret that sign in to the emulator; None for Azure.
+        variables: Environment variables by which any other client reaches it and signs in: none
+            for Azure, which clients find by themselves.
     """
 
     client_arguments: Mapping[str, Any] = field(default_factory=dict)
     identity: Mapping[str, str] | None = field(default=None, repr=False)
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def credential(self) -> Any:
         """Build the azure-identity credential that this endpoint accepts."""
@@ -78,4 +82,5 @@ def emulator_endpoint() -> Endpoint:
             "connection_verify": facts["ca_file"],
         },
         identity={key: facts[key] for key in ("tenant_id", "client_id", "client_secret")},
+        variables=facts["variables"],
     )

@@ -68,7 +68,7 @@ def test_every_key_of_the_schema_is_documented():
 def test_every_command_that_is_documented_exists_and_every_one_that_exists_is_documented():
     reference = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
     documented = set(
-        re.findall(r"^\| `mlflow-azureml ((?:emulator )?\w+)", reference, re.MULTILINE)
+        re.findall(r"^\| `mlflow-azureml ((?:emulator )?[\w-]+)", reference, re.MULTILINE)
     )
     existing = {name for name in main.commands if name != "emulator"}
     existing |= {f"emulator {name}" for name in main.commands["emulator"].commands}
