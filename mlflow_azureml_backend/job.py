@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlflow_azureml_backend.data_spec import InputSpec, OutputSpec
+    from mlflow_azureml_backend.pipeline import PipelineSpec
     from mlflow_azureml_backend.sweep import SweepSpec
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -179,6 +180,8 @@ class JobSpec:
         notes: What the user should know of how the job came about.
         snapshot: What of that folder.
         sweep: What makes it a sweep job, whose trials are this command job; None for one job.
+        pipeline: What makes it a pipeline job, whose steps have commands of their own; None for
+            one job.
     """
 
     command: str
@@ -204,6 +207,7 @@ class JobSpec:
     secret_variables: Mapping[str, SecretVariable] = field(default_factory=lambda: EMPTY)
     notes: tuple[str, ...] = ()
     sweep: SweepSpec | None = None
+    pipeline: PipelineSpec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mlflow_azureml_backend.job import (
         ComputeState,
+        EnvironmentSpec,
         JobDetails,
         JobHandle,
         JobSpec,
@@ -95,35 +96,48 @@ class Workspace:
         Raises:
             ImageError: It could not be built or pushed; nothing was created in the workspace.
         """
-        if spec.environment.local is None:
-            return spec
-        from mlflow_azureml_backend.workspace.images import prepare_image
 
-        environment = prepare_image(
-            self._connection, spec.environment, docker_auth=docker_auth, shown=shown
-        )
-        return replace(spec, environment=environment)
+        def prepared(environment: EnvironmentSpec) -> EnvironmentSpec:
+            if environment.local is None:
+                return environment
+            from mlflow_azureml_backend.workspace.images import prepare_image
+
+            return prepare_image(
+                self._connection, environment, docker_auth=docker_auth, shown=shown
+            )
+
+        if spec.pipeline is not None:
+            pipeline = spec.pipeline.in_own_environments(prepared)
+            spec = replace(spec, pipeline=pipeline)
+        return replace(spec, environment=prepared(spec.environment))
 
     def check(self, spec: JobSpec, *, wants_gpu: bool = False) -> tuple[str, ...]:
         """Find what keeps a job from running here, and give what the user should know."""
         from mlflow_azureml_backend.workspace.job_checks import check_job
+        from mlflow_azureml_backend.workspace.pipelines import check_steps
 
+        if spec.pipeline is not None:
+            return check_steps(self._connection, spec, wants_gpu=wants_gpu)
         return check_job(self._connection, spec, wants_gpu=wants_gpu)
 
     def check_data(self, spec: JobSpec) -> JobSpec:
         """Make sure that the assets and datastores exist that a job names; give it their types."""
         from mlflow_azureml_backend.workspace.data_checks import check_data
+        from mlflow_azureml_backend.workspace.pipelines import check_outputs
 
+        check_outputs(self._connection, spec)
         return check_data(self._connection, spec)
 
     def submit(self, spec: JobSpec, *, name: str, transfer: Transfer | None = None) -> JobHandle:
         """Upload inputs and snapshot and create the job under this name."""
         from mlflow_azureml_backend.workspace.data import upload_inputs
         from mlflow_azureml_backend.workspace.jobs import submit_job
+        from mlflow_azureml_backend.workspace.pipelines import with_stored_secrets_of_steps
         from mlflow_azureml_backend.workspace.secret_values import with_stored_secrets
         from mlflow_azureml_backend.workspace.snapshot import upload_snapshot
 
         spec = with_stored_secrets(self._connection, spec, name=name)
+        spec = with_stored_secrets_of_steps(self._connection, spec, name=name)
         spec = upload_inputs(self._connection, spec, transfer or Transfer(visible=False))
         code_id = upload_snapshot(self._connection, spec.code, exclude=spec.snapshot.exclude)
         return submit_job(self._connection, spec, name=name, code_id=code_id)
