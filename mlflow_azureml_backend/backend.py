@@ -18,7 +18,12 @@ from mlflow_azureml_backend.follow import display_for
 from mlflow_azureml_backend.plan import plan_run, with_lock
 from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun
 from mlflow_azureml_backend.termination import exit_on_termination
-from mlflow_azureml_backend.tracking import SweepSession, experiment_name, fetch_data, open_run
+from mlflow_azureml_backend.tracking import (
+    experiment_name,
+    fetch_data,
+    open_run,
+    with_children,
+)
 from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.translate.command import resolve_parameters
 from mlflow_azureml_backend.translate.sweep import without_swept
@@ -123,8 +128,7 @@ class AzureMLProjectBackend(AbstractBackend):
             parameters={**declared, **extra},
             locked=plan.locked,
         )
-        if spec.sweep is not None:
-            session = SweepSession(session, workspace, job_name, tell=display.note)
+        session = with_children(session, workspace, job_name, tell=display.note, spec=spec)
         _announce(display, project, spec, workspace)
         try:
             handle = workspace.submit(spec, name=job_name, transfer=Transfer(visible=config.stream))
@@ -218,6 +222,8 @@ def _announce(display: Display, project: ProjectSpec, spec: JobSpec, workspace: 
         objective, total = spec.sweep.objective, spec.sweep.limits.get("max_total_trials")
         trials = f"at most {total} trials" if total else "trials until the service ends it"
         display.note(f"Sweep        {trials}: {objective.goal} {objective.primary_metric}")
+    if spec.pipeline is not None:
+        display.note(f"Steps        {', '.join(spec.pipeline.steps)}")
     for warning in project.warnings:
         display.note(f"Warning      {warning}")
     for note in spec.notes:

@@ -14,6 +14,31 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.job import EnvironmentSpec, JobSpec
 
 
+_STEPS = "steps/"
+
+
+def path_in_step(step: str, path: str) -> str:
+    """Name a log file of a step among all of the pipeline's.
+
+    Args:
+        step: The step.
+        path: The file's path below the step's run.
+    """
+    return f"{_STEPS}{step}/{path}"
+
+
+def split_step(path: str) -> tuple[str | None, str]:
+    """Split the path of a log file into its step, or None, and the path below that step's run.
+
+    Args:
+        path: As `path_in_step` gives it, or of a job without steps.
+    """
+    if not path.startswith(_STEPS):
+        return None, path
+    step, _, rest = path.removeprefix(_STEPS).partition("/")
+    return step, rest
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepSpec:
     """One step of a pipeline: an entry point as a command job.

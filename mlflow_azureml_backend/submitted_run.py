@@ -272,7 +272,7 @@ def attach(
     """
     from mlflow.tracking import get_tracking_uri
 
-    from mlflow_azureml_backend.tracking import handle_of_run, reopen_run, with_trials
+    from mlflow_azureml_backend.tracking import handle_of_run, reopen_run, with_children
     from mlflow_azureml_backend.workspace import connect
 
     handle = handle_of_run(run_id)
@@ -285,5 +285,5 @@ def attach(
     )
     display = display or display_for(stream=True)
     handle = find_job(workspace, handle, session)
-    session = with_trials(session, workspace, handle.job_name, tell=display.note)
+    session = with_children(session, workspace, handle.job_name, tell=display.note)
     return AzureMLSubmittedRun(workspace, handle, session, display=display, selection=selection)

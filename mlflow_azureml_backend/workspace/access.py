@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.workspace.endpoint import AZURE, emulator_endpoint
+from mlflow_azureml_backend.workspace.pipeline_looks import PipelineLooks
 from mlflow_azureml_backend.workspace.tracked_run import TrackedRun
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Workspace:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._pipelines = PipelineLooks(connection)
 
     @property
     def ref(self) -> WorkspaceRef:
@@ -149,7 +151,7 @@ class Workspace:
         return read_handle(self._connection, job_name)
 
     def details(self, job_name: str, *, brief: bool = False) -> JobDetails:
-        """Take one look at a job: status, log files, error.
+        """Take one look at a job: status, log files, error; of a pipeline also at its steps.
 
         Args:
             job_name: The job.
@@ -157,7 +159,10 @@ class Workspace:
         """
         from mlflow_azureml_backend.workspace.run_history import read_details
 
-        return read_details(self._connection, job_name, brief=brief)
+        details = read_details(self._connection, job_name, brief=brief)
+        if details.steps is None:
+            return details
+        return self._pipelines.with_steps(job_name, details, brief=brief)
 
     def read_log(self, url: str, *, offset: int, size: int) -> LogPart:
         """Read part of a log file; one short attempt."""
@@ -218,6 +223,12 @@ class Workspace:
         return download_job(
             self._connection, job_name, paths=paths, dest=dest, progress=progress or Unseen()
         )
+
+    def job_type(self, job_name: str) -> str:
+        """Name the kind of a job in the service's words: `Command`, `Sweep` or `Pipeline`."""
+        from mlflow_azureml_backend.workspace.jobs import read_job
+
+        return str(read_job(self._connection, job_name)["properties"]["jobType"])
 
     def sweep(self, job_name: str) -> SweepState | None:
         """Take one look at a sweep and its trials; None for a job that is no sweep."""
