@@ -20,12 +20,12 @@ from mlflow_azureml_backend.registration import wished_registration
 from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun
 from mlflow_azureml_backend.termination import exit_on_termination
 from mlflow_azureml_backend.tracking import (
-    SweepSession,
     choose_tracking,
     experiment_name,
     fetch_data,
     move_to_workspace,
     open_run,
+    with_children,
     with_server_run,
 )
 from mlflow_azureml_backend.transfer import Transfer
@@ -146,8 +146,7 @@ class AzureMLProjectBackend(AbstractBackend):
             locked=plan.locked,
             model=config.register_model.spec() if config.register_model else None,
         )
-        if spec.sweep is not None:
-            session = SweepSession(session, workspace, job_name, tell=display.note)
+        session = with_children(session, workspace, job_name, tell=display.note, spec=spec)
         _announce(display, project, spec, workspace, tracking=choice.line())
         try:
             spec = with_server_run(
@@ -254,6 +253,8 @@ def _announce(
         objective, total = spec.sweep.objective, spec.sweep.limits.get("max_total_trials")
         trials = f"at most {total} trials" if total else "trials until the service ends it"
         display.note(f"Sweep        {trials}: {objective.goal} {objective.primary_metric}")
+    if spec.pipeline is not None:
+        display.note(f"Steps        {', '.join(spec.pipeline.steps)}")
     for warning in project.warnings:
         display.note(f"Warning      {warning}")
     for note in spec.notes:

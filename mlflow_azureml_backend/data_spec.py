@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def data_name(name: str) -> str:
+    """Write the name of an input or output as Azure ML takes one: letters, digits, underscores.
+
+    Args:
+        name: MLproject's or the config's name, for instance `raw-data`.
+    """
+    key = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    return key if _NAME.fullmatch(key) else f"_{key}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +44,26 @@ class InputSpec:
             return self.value
         fields = {"type": self.type, "path": self.path, "mode": self.mode}
         return {key: value for key, value in fields.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """What a step of a pipeline reads: what another step wrote, or what the run was given.
+
+    Args:
+        step: The step that writes it; None for an input of the run.
+        name: The step's output, or the run's input, as Azure ML knows it.
+    """
+
+    step: str | None = None
+    name: str
+
+    @property
+    def expression(self) -> str:
+        """The words in which the pipeline job YAML says it."""
+        if self.step is None:
+            return f"${{{{parent.inputs.{self.name}}}}}"
+        return f"${{{{parent.jobs.{self.step}.outputs.{self.name}}}}}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

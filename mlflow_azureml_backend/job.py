@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mlflow_azureml_backend.data_spec import InputSpec, OutputSpec
+    from mlflow_azureml_backend.pipeline import PipelineSpec, StepState
     from mlflow_azureml_backend.sweep import SweepSpec
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
@@ -179,6 +180,8 @@ class JobSpec:
         notes: What the user should know of how the job came about.
         snapshot: What of that folder.
         sweep: What makes it a sweep job, whose trials are this command job; None for one job.
+        pipeline: What makes it a pipeline job, whose steps have commands of their own; None for
+            one job.
     """
 
     command: str
@@ -204,6 +207,7 @@ class JobSpec:
     secret_variables: Mapping[str, SecretVariable] = field(default_factory=lambda: EMPTY)
     notes: tuple[str, ...] = ()
     sweep: SweepSpec | None = None
+    pipeline: PipelineSpec | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,6 +302,8 @@ class JobDetails:
         cluster: What the service says of the compute while the job waits, by its own words:
             `AllocationState`, `PreparingNodeCount`, `RunningNodeCount`, `CurrentNodeCount`.
         warnings: The service's warnings.
+        steps: The steps of a pipeline that have begun, whose log files are among these; None for
+            another job.
     """
 
     status: JobStatus
@@ -310,6 +316,7 @@ class JobDetails:
     nodes: int = 1
     cluster: Mapping[str, Any] = field(default_factory=lambda: EMPTY)
     warnings: tuple[str, ...] = ()
+    steps: tuple[StepState, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -394,7 +401,8 @@ class RunOutcome:
             as the service tells them.
         exit_code: The status code of the process that failed, where it is known.
         rank: The rank that failed, where the job has several.
-        last_lines: The last lines that this rank printed.
+        step: The step that failed, of a pipeline.
+        last_lines: The last lines that this rank or step printed.
         cause: What likely made the job fail.
         summary: What the job logged, where somebody wants to see it.
     """
@@ -405,6 +413,7 @@ class RunOutcome:
     phases: Mapping[str, float] = field(default_factory=lambda: EMPTY)
     exit_code: int | None = None
     rank: int | None = None
+    step: str | None = None
     last_lines: tuple[str, ...] = ()
     cause: Cause | None = None
     summary: RunSummary | None = None

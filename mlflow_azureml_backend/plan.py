@@ -13,12 +13,14 @@ from mlflow_azureml_backend.config import read_backend_config
 from mlflow_azureml_backend.config.job_file import MERGED
 from mlflow_azureml_backend.config.job_schema import JOB_KEYS
 from mlflow_azureml_backend.config.schema import ImageConfig
+from mlflow_azureml_backend.config.steps import step_configs
 from mlflow_azureml_backend.locking.environment_lock import lock_environment
 from mlflow_azureml_backend.project.config_files import read_config_files, read_job_file
 from mlflow_azureml_backend.project.loader import read_project
 from mlflow_azureml_backend.translate import ClientVersions, translate
 from mlflow_azureml_backend.translate.job_yaml import as_text, job_yaml
 from mlflow_azureml_backend.translate.local_image import builds_project
+from mlflow_azureml_backend.translate.pipeline_yaml import pipeline_yaml
 from mlflow_azureml_backend.translate.sweep_yaml import sweep_yaml
 
 if TYPE_CHECKING:
@@ -70,7 +72,10 @@ class Plan:
         build = self.spec.environment.build
         if context is None and build is not None:
             context = str(build.folder) if build.is_folder else GENERATED
-        document = job_yaml(self.spec, code=code or str(self.spec.code), context=context)
+        code = code or str(self.spec.code)
+        if self.spec.pipeline is not None:
+            return pipeline_yaml(self.spec, code=code, context=context)
+        document = job_yaml(self.spec, code=code, context=context)
         return document if self.spec.sweep is None else sweep_yaml(document, self.spec.sweep)
 
     def text(self, *, code: str | None = None, context: str | None = None) -> str:
@@ -113,6 +118,9 @@ def plan_run(
     )
     laid = read_job_file(own, project.root)
     config = read_config_files(laid, project.root)
+    steps = {
+        name: read_config_files(step, project.root) for name, step in step_configs(laid).items()
+    }
     spec = translate(
         project,
         config,
@@ -122,6 +130,7 @@ def plan_run(
         use_project_environment=options.env_manager != "local",
         docker_args=options.docker_args,
         environ=os.environ,
+        steps=steps,
     )
     origins = _origins(own, laid, project, run_name)
     return Plan(
@@ -175,6 +184,11 @@ def _origins(
     }
     if run_name:
         found["display_name"] = "--run-name"
+    if project.steps:
+        del found["command"]
+        for name, step in project.steps.items():
+            entry_point = step.entry_point.name
+            found[f"jobs.{name}"] = f"MLproject, entry point '{entry_point}', by steps.{name}"
     for key in JOB_KEYS:
         if key in own.model_fields_set:
             entries = _entries(own, key)

@@ -290,7 +290,7 @@ def attach(
     from mlflow.tracking import get_tracking_uri
 
     from mlflow_azureml_backend.registration import wished_registration
-    from mlflow_azureml_backend.tracking import handle_of_run, reopen_run, with_trials
+    from mlflow_azureml_backend.tracking import handle_of_run, reopen_run, with_children
     from mlflow_azureml_backend.tracking.choice import is_workspace_store
     from mlflow_azureml_backend.workspace import connect
 
@@ -304,7 +304,7 @@ def attach(
     )
     display = display or display_for(stream=True)
     handle = find_job(workspace, handle, session)
-    session = with_trials(session, workspace, handle.job_name, tell=display.note)
+    session = with_children(session, workspace, handle.job_name, tell=display.note)
     own = None if is_workspace_store(get_tracking_uri(), handle.workspace) else run_id
     return AzureMLSubmittedRun(
         workspace,

@@ -41,6 +41,8 @@ class JsonDisplay:
         if line.kind is LineKind.UNFINISHED:
             return
         told: dict[str, Any] = {"event": "line", "file": line.path, "rank": line.rank}
+        if line.step is not None:
+            told["step"] = line.step
         if line.time is not None:
             told["time"] = line.time.isoformat()
         if line.kind is LineKind.PIECE:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ValidationError
 
 from mlflow_azureml_backend.config.data_schema import InputConfig, OutputConfig, SnapshotConfig
+from mlflow_azureml_backend.config.environment_schema import BuildConfig, EnvironmentConfig
 from mlflow_azureml_backend.config.job_schema import (
     BY_TYPE,
     LimitsConfig,
@@ -19,18 +20,17 @@ from mlflow_azureml_backend.config.job_schema import (
 from mlflow_azureml_backend.config.legacy import modernized
 from mlflow_azureml_backend.config.schema import (
     BackendConfig,
-    BuildConfig,
-    EnvironmentConfig,
     ImageConfig,
     LockConfig,
     WorkspaceConfig,
 )
+from mlflow_azureml_backend.config.steps_schema import StepConfig
 from mlflow_azureml_backend.config.sweep_schema import sweep_section, without_tags
 from mlflow_azureml_backend.config.variables import SecretConfig
 from mlflow_azureml_backend.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 # What `mlflow.projects` adds to every backend config (its `PROJECT_*` constants).
 _MLFLOW_KEYS = (
@@ -124,7 +124,7 @@ def read_backend_config(raw: Mapping[str, Any]) -> tuple[BackendConfig, MLflowOp
     except ValidationError as error:
         problems += _problems(error)
     if problems or config is None:
-        raise ConfigError(_message(problems))
+        raise ConfigError(config_message(problems))
     return config, MLflowOptions(
         env_manager=raw.get("ENV_MANAGER"),
         build_image=bool(raw.get("build_image")),
@@ -160,7 +160,7 @@ def read_section(raw: Mapping[str, Any], *, where: str) -> BackendConfig:
     try:
         return BackendConfig.model_validate(dict(raw))
     except ValidationError as error:
-        raise ConfigError(_message(list(_problems(error)), where)) from error
+        raise ConfigError(config_message(list(_problems(error)), where)) from error
 
 
 def environment_section(raw: Mapping[str, Any], *, where: str) -> EnvironmentConfig:
@@ -176,17 +176,20 @@ def environment_section(raw: Mapping[str, Any], *, where: str) -> EnvironmentCon
     try:
         return BackendConfig.model_validate({"environment": dict(raw)}).environment  # type: ignore[return-value]
     except ValidationError as error:
-        raise ConfigError(_message(list(_problems(error)), where)) from error
+        raise ConfigError(config_message(list(_problems(error)), where)) from error
 
 
 def _problems(error: ValidationError) -> Iterable[str]:
     for finding in error.errors(include_url=False):
-        location = without_tags(_without_forms([str(part) for part in finding["loc"]]))
+        step, found = _step(finding["loc"])
+        location = without_tags(_without_forms(found))
         if not location:  # two keys that do not go together
             yield finding["msg"]
             continue
         if finding["type"] == "extra_forbidden":
-            section = sweep_section(finding["loc"]) or _section([str(p) for p in finding["loc"]])
+            section = sweep_section(finding["loc"]) or _section(found)
+            if step and section is BackendConfig:
+                section = StepConfig
             text = _unknown_key(location, section)
         elif finding["type"] == "missing":
             text = "is missing"
@@ -201,7 +204,14 @@ def _problems(error: ValidationError) -> Iterable[str]:
             text = f"{wanted}{either}{got}"
             if finding["loc"][-1:] == ("[key]",):  # pydantic's mark for the key itself
                 location, text = location[:-2], f"a key {text}"
-        yield f"{'.'.join(location)}: {text}"
+        yield f"{'.'.join([*step, *location])}: {text}"
+
+
+def _step(loc: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
+    """Split a place into the step that it is in, if it is in one, and the place in there."""
+    parts = [str(part) for part in loc]
+    in_step = parts[0:1] == ["steps"] and len(parts) > 2 and parts[2] != "[key]"  # noqa: PLR2004  # steps, name, key
+    return (parts[:2], parts[2:]) if in_step else ([], parts)
 
 
 def _without_forms(location: list[str]) -> list[str]:
@@ -242,7 +252,13 @@ def _unknown_key(location: list[str], section: type[BaseModel]) -> str:
     return f"unknown key.{hint} Allowed: {', '.join(allowed)}"
 
 
-def _message(problems: list[str], where: str = "Backend config") -> str:
+def config_message(problems: Sequence[str], where: str = "Backend config") -> str:
+    """Put problems together as one message.
+
+    Args:
+        problems: At least one, without a full stop.
+        where: Where they are.
+    """
     if len(problems) == 1:
         return f"{where}: {problems[0]}."
     lines = "".join(f"\n  - {problem}." for problem in problems)

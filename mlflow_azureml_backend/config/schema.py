@@ -16,6 +16,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from mlflow_azureml_backend.config.data_schema import Inputs, Outputs, Size, SnapshotConfig
+from mlflow_azureml_backend.config.environment_schema import EnvironmentConfig
 from mlflow_azureml_backend.config.job_schema import (
     Distribution,
     Identity,
@@ -26,6 +27,7 @@ from mlflow_azureml_backend.config.job_schema import (
     Service,
 )
 from mlflow_azureml_backend.config.model_schema import RegisterModelConfig
+from mlflow_azureml_backend.config.steps_schema import Steps
 from mlflow_azureml_backend.config.sweep_schema import SweepConfig
 from mlflow_azureml_backend.config.values import OBJECT, TEXT, TEXT_OR_OBJECT, Text
 from mlflow_azureml_backend.config.values import Section as _Section
@@ -38,39 +40,6 @@ class WorkspaceConfig(_Section):
     subscription_id: Text
     resource_group: Text
     workspace_name: Text
-
-
-class BuildConfig(_Section):
-    """A Docker build context, in the words of Azure ML's environment YAML."""
-
-    path: Text = Field(description="Folder, relative to the project.")
-    dockerfile_path: Text = Field(default="Dockerfile", description="Relative to that folder.")
-
-
-class EnvironmentConfig(_Section):
-    """An environment said inline, in the words of Azure ML's environment YAML."""
-
-    image: Text | None = Field(
-        default=None, description="Container image, for instance of mcr.microsoft.com."
-    )
-    conda_file: (
-        Annotated[Annotated[dict[str, Any], OBJECT] | Annotated[Text, TEXT], TEXT_OR_OBJECT] | None
-    ) = Field(
-        default=None, description="Conda file: a path relative to the project, or its content."
-    )
-    build: BuildConfig | None = Field(
-        default=None, description="Docker build context that the service builds; without image."
-    )
-
-    @model_validator(mode="after")
-    def _image_or_build(self) -> EnvironmentConfig:
-        if (self.image is None) == (self.build is None):
-            raise PydanticCustomError("image_or_build", "must have either image or build")
-        if self.build is not None and self.conda_file is not None:
-            raise PydanticCustomError(
-                "image_or_build", "cannot have both build and conda_file: the Dockerfile installs"
-            )
-        return self
 
 
 _REPOSITORY = re.compile(r"[a-z0-9][a-z0-9.-]*(:\d+)?(/[a-z0-9]+([._-]+[a-z0-9]+)*)+")
@@ -171,6 +140,13 @@ def _compute(value: str) -> str:
             "`mlflow run` without --backend",
         )
     return value
+
+
+_NOT_WITH_STEPS = {
+    "sweep": "a run is either a sweep or a pipeline",
+    "outputs": "each output belongs to a step, under `steps.NAME.outputs`",
+    "parent_job_name": "Azure ML takes no pipeline for a child of another job",
+}
 
 
 class BackendConfig(_Section):
@@ -310,6 +286,12 @@ class BackendConfig(_Section):
         "MLflow's tracking URI, shared with the job; in the store of that URI, mirrored from the "
         "workspace; or both. 'auto' decides by the URI and says so.",
     )
+    steps: Steps | None = Field(
+        default=None,
+        description="Entry points to run as the steps of one pipeline job, by the step's name; "
+        "what a step does not say, the rest of the config says.",
+        examples=[{"prepare": {"outputs": {"data": {}}}, "train": {"inputs": {}}}],
+    )
     stream: StrictBool = Field(
         default=True,
         description="Follow the job and print its log; false returns right after submission.",
@@ -329,6 +311,18 @@ class BackendConfig(_Section):
         "registry}.",
         examples=[{"name": "diabetes", "path": "model", "alias": "newest"}],
     )
+
+    @model_validator(mode="after")
+    def _steps_go_together(self) -> BackendConfig:
+        # What a job file or MLflow gives a run, too, is no step's and not the pipeline's.
+        given = [key for key in _NOT_WITH_STEPS if getattr(self, key)]
+        if self.steps is not None and given:
+            raise PydanticCustomError(
+                "not_with_steps",
+                "`{key}` does not go together with `steps`: {reason}",
+                {"key": given[0], "reason": _NOT_WITH_STEPS[given[0]]},
+            )
+        return self
 
     @model_validator(mode="after")
     def _goes_together(self) -> BackendConfig:

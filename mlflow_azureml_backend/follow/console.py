@@ -58,7 +58,9 @@ class ConsoleDisplay:
         self._region.bars.pop(line.path, None)
         if line.from_build:
             if line.text or line.kind is LineKind.WHOLE:
-                self._tell(f"    {line.text if self.raw else neutralised(line.text)}", style="dim")
+                whose = "" if line.step is None else f"[{line.step}] "
+                text = line.text if self.raw else neutralised(line.text)
+                self._tell(f"    {whose}{text}", style="dim")
             return
         self._region.erase()
         self._lines.write(line)

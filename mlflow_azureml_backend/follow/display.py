@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from mlflow_azureml_backend.job import JobStatus, RunOutcome
+    from mlflow_azureml_backend.pipeline import StepState
 
 
 class LineKind(Enum):
@@ -34,6 +35,7 @@ class LogLine:
         text: Without the line break.
         path: The file's path below the run.
         rank: The rank that printed it, or None for a job of one process.
+        step: The step of a pipeline that printed it, or None.
         kind: How much of the line it is.
         time: When the file held it at the latest, by the service's clock, or None.
         from_build: Whether the environment's build printed it.
@@ -42,9 +44,16 @@ class LogLine:
     text: str
     path: str
     rank: int | None = None
+    step: str | None = None
     kind: LineKind = LineKind.WHOLE
     time: datetime | None = None
     from_build: bool = False
+
+    @property
+    def source(self) -> str | None:
+        """Who printed it, for people: the step, the rank or both; None for a job of one process."""
+        rank = None if self.rank is None else f"rank {self.rank}"
+        return " ".join(part for part in (self.step, rank) if part) or None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +66,7 @@ class Progress:
         waiting_for: Why it has not started, as far as the service tells.
         trouble: Why nothing is heard from it, or None while there is contact.
         metrics: Key -> last value.
+        steps: The steps of a pipeline that have begun.
         link: Link to the job's page.
     """
 
@@ -65,6 +75,7 @@ class Progress:
     waiting_for: str | None = None
     trouble: str | None = None
     metrics: Mapping[str, float] = field(default_factory=lambda: EMPTY)
+    steps: tuple[StepState, ...] = ()
     link: str | None = None
 
 

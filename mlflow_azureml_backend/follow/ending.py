@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mlflow_azureml_backend.follow.causes import likely_cause
 from mlflow_azureml_backend.follow.selection import rank_of
 from mlflow_azureml_backend.job import Cause, JobStatus, RunOutcome
+from mlflow_azureml_backend.pipeline import path_in_step, split_step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,16 +20,22 @@ _LOG_FILE = re.compile(r"user_logs/std_log(?:_process_\d+)?\.txt")
 _TROUBLE = re.compile(r"Traceback|Error\b|Exception\b|Killed|Segmentation fault|exitcode")
 
 
-def failing_log(error: str | None, last_lines: Mapping[str, Sequence[str]]) -> str | None:
+def failing_log(
+    error: str | None, last_lines: Mapping[str, Sequence[str]], step: str | None = None
+) -> str | None:
     """Name the log file of the process that failed, or None without any.
 
     Args:
         error: The service's error, which names it as a rule.
         last_lines: Path -> last lines of each log file of a process, in order of their ranks.
+        step: The step that failed, of a pipeline.
     """
     named = _LOG_FILE.search(error or "")
-    if named is not None and named[0] in last_lines:
-        return named[0]
+    if step is not None:
+        last_lines = {p: lines for p, lines in last_lines.items() if split_step(p)[0] == step}
+    path = None if named is None else named[0] if step is None else path_in_step(step, named[0])
+    if path in last_lines:
+        return path
     troubled = [path for path, lines in last_lines.items() if _TROUBLE.search("\n".join(lines))]
     return next(iter(troubled or last_lines), None)
 
@@ -57,7 +64,9 @@ def outcome_of(
     base = RunOutcome(status=status, error=error, duration=duration, phases=phases, summary=summary)
     if status is JobStatus.COMPLETED or (status is JobStatus.CANCELED and not details.warnings):
         return base
-    path = failing_log(error, last_lines) if status is JobStatus.FAILED else None
+    failed = [step.name for step in details.steps or () if step.status is JobStatus.FAILED]
+    step = failed[0] if failed and status is JobStatus.FAILED else None
+    path = failing_log(error, last_lines, step) if status is JobStatus.FAILED else None
     lines = tuple(last_lines[path]) if path else ()
     return RunOutcome(
         status=status,
@@ -67,6 +76,7 @@ def outcome_of(
         summary=summary,
         exit_code=_exit_code(error),
         rank=rank_of(path) if path else None,
+        step=step,
         last_lines=lines,
         cause=_cause(status, lines, error, details.warnings),
     )

@@ -16,6 +16,7 @@ from mlflow_azureml_backend.follow.pace import SHORTEST, look_pause
 from mlflow_azureml_backend.follow.phases import Phases, seconds_between
 from mlflow_azureml_backend.follow.selection import LogSelection
 from mlflow_azureml_backend.follow.situation import Situation
+from mlflow_azureml_backend.follow.step_lines import StepLines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,6 +84,7 @@ class Follower:
         self._looks = Looks(service, job_name, lost_after=lost_after, clock=clock)
         self._situation = Situation(service, job_name, clock=clock, metrics=display.live)
         self._phases = Phases()
+        self._steps = StepLines()
         self._update: Future[None] | None = None
         self._status: JobStatus | None = None
         self._changed_at = self._started = clock()
@@ -163,6 +165,8 @@ class Follower:
         if first:
             self._elapsed_before = age_of(details)
         self._phases.see(details.status, self._clock())
+        for line in self._steps.news(details.steps or ()):
+            self._display.note(line)
         if self._logs.see(details.log_files) or self._status_is_news:
             self._changed_at = self._clock()
         if self._display.detailed:
@@ -216,6 +220,7 @@ class Follower:
                 waiting_for=self._situation.waiting_for,
                 trouble=self._looks.contact.trouble or self._logs.trouble,
                 metrics=self._situation.metrics,
+                steps=(self._looks.details and self._looks.details.steps) or (),
                 link=self._link,
             )
         )
@@ -244,6 +249,8 @@ class Follower:
         self._logs.see(last.log_files)
         self._drain()
         self._logs.finish()
+        for line in self._steps.news(last.steps or (), at_end=True):
+            self._display.note(line)
         self._wait_for_update()
         self._update = begin(lambda: on_look(last))
         self._wait_for_update()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.follow.control_sequences import neutralised, open_colours
 from mlflow_azureml_backend.follow.display import LineKind
+from mlflow_azureml_backend.pipeline import split_step
 
 if TYPE_CHECKING:
     from mlflow_azureml_backend.follow.display import LogLine
@@ -35,6 +36,7 @@ class LineWriter:
         # The file whose very long line is not at its end, and whose next piece continues it.
         self._open: str | None = None
         self._paths: set[str] = set()
+        self._steps: dict[str, int] = {}
         self._colours: dict[str, str] = {}
 
     def write(self, line: LogLine) -> None:
@@ -87,10 +89,18 @@ class LineWriter:
             moment = (line.time or datetime.now(timezone.utc)).astimezone(timezone.utc)
             time = f"{moment:%Y-%m-%dT%H:%M:%SZ} "
         self._paths.add(line.path)
-        if line.rank is not None:
-            return f"{time}{_coloured(f'[rank {line.rank}]', line.rank)} "
         is_output = line.path.rpartition("/")[2] == "std_log.txt"
+        if line.source is not None:
+            inner = split_step(line.path)[1]
+            shown = line.source if is_output or line.rank is not None else f"{line.source} {inner}"
+            return f"{time}{_coloured(f'[{shown}]', self._number(line))} "
         return time if is_output or len(self._paths) == 1 else f"{time}[{line.path}] "
+
+    def _number(self, line: LogLine) -> int:
+        """Number the steps as they begin to print; ranks have their own numbers."""
+        if line.step is None:
+            return line.rank or 0
+        return self._steps.setdefault(line.step, len(self._steps))
 
 
 def _coloured(text: str, number: int) -> str:

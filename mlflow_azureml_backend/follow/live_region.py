@@ -64,7 +64,7 @@ class LiveRegion:
         bars = sorted(self.bars.items())[:_MOST_BARS]
         parts: list[Text] = []
         for _, line in bars:
-            prefix = "" if line.rank is None else f"[rank {line.rank}] "
+            prefix = "" if line.source is None else f"[{line.source}] "
             parts.append(Text.from_ansi(prefix + neutralised(line.text)))
         parts += self._metrics(progress)
         parts.append(Text(status_text(progress), style="yellow" if progress.trouble else "bold"))
@@ -101,6 +101,8 @@ def status_text(progress: Progress) -> str:
     """Tell status, time and what a job waits for in one line."""
     status = progress.status.value if progress.status else "Looking for the job"
     parts = [f"{clock(progress.elapsed)}  {status}"]
+    if progress.steps:
+        parts.append(", ".join(f"{step.name} {step.status.value}" for step in progress.steps))
     if progress.waiting_for:
         parts.append(neutralised(progress.waiting_for))
     if progress.trouble:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from mlflow_azureml_backend.follow.display import LineKind, LogLine
 from mlflow_azureml_backend.follow.log_lines import LogLines
 from mlflow_azureml_backend.follow.log_start import Since, tail_offset
-from mlflow_azureml_backend.follow.selection import IMAGE_BUILD, LogSelection, rank_of
+from mlflow_azureml_backend.follow.selection import LogSelection, is_image_build, rank_of
+from mlflow_azureml_backend.pipeline import split_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -47,7 +48,8 @@ class LogFile:
         self.settled = False
         """Whether the last read found nothing new."""
         self._rank = rank_of(path)
-        self._from_build = path == IMAGE_BUILD
+        self._from_build = is_image_build(path)
+        self._step = split_step(path)[0]
         self._lines = LogLines(raw=raw)
         self._tail = selection.tail
         self._moment = selection.since
@@ -158,6 +160,7 @@ class LogFile:
             text=text,
             path=self.path,
             rank=self._rank,
+            step=self._step,
             kind=kind,
             time=self._modified,
             from_build=self._from_build,

@@ -10,6 +10,7 @@ from mlflow_azureml_backend.follow.calls import begin, first_of
 from mlflow_azureml_backend.follow.log_file import LAST_LINES, LogFile
 from mlflow_azureml_backend.follow.log_source import LogSource
 from mlflow_azureml_backend.follow.selection import LogSelection
+from mlflow_azureml_backend.pipeline import split_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -200,7 +201,7 @@ class LogReader:
         tail = LogSelection(tail=LAST_LINES)
         lines: dict[str, Sequence[str]] = {}
         for path in sorted(log_files):
-            if not path.startswith("user_logs/std_log"):
+            if not split_step(path)[1].startswith("user_logs/std_log"):
                 continue
             source = self._sources.get(path)
             if source is not None and len(source.file.last_lines) > 0:

@@ -14,7 +14,7 @@ from mlflow_azureml_backend.errors import (
 from mlflow_azureml_backend.follow.calls import begin
 from mlflow_azureml_backend.follow.contact import Contact
 from mlflow_azureml_backend.follow.pace import read_pause
-from mlflow_azureml_backend.follow.selection import IMAGE_BUILD
+from mlflow_azureml_backend.follow.selection import is_image_build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ class LogSource:
     @property
     def is_build(self) -> bool:
         """Whether it is the image build's log."""
-        return self.file.path == IMAGE_BUILD
+        return is_image_build(self.file.path)
 
     @property
     def is_idle(self) -> bool:

@@ -28,7 +28,9 @@ def outcome_lines(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
     if outcome.error:
         yield _error(outcome), "red"
     if outcome.last_lines:
-        who = "the job" if outcome.rank is None else f"rank {outcome.rank}"
+        rank = None if outcome.rank is None else f"rank {outcome.rank}"
+        step = None if outcome.step is None else f"step {outcome.step}"
+        who = ", ".join(part for part in (step, rank) if part) or "the job"
         yield f"The last {len(outcome.last_lines)} lines of {who}:", "bold"
         for line in outcome.last_lines:
             yield f"    {_plain(line)}", "dim"

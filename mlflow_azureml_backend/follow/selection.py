@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from mlflow_azureml_backend.pipeline import split_step
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -16,6 +18,15 @@ IMAGE_BUILD = "azureml-logs/20_image_build_log.txt"
 _PRINTED = re.compile(r"user_logs/.+|azureml-logs/(?:20_image_build_log|[0-9]+_driver_log.*)\.txt")
 _SYSTEM = re.compile(r"(?:system_logs|azureml-logs|logs/azureml)/.+")
 _RANK = re.compile(r"std_log_process_0*(\d+)\.txt$")
+
+
+def is_image_build(path: str) -> bool:
+    """Tell whether a log file is that of an environment's build.
+
+    Args:
+        path: The file's path below the run.
+    """
+    return split_step(path)[1] == IMAGE_BUILD
 
 
 def rank_of(path: str) -> int | None:
@@ -36,8 +47,9 @@ class LogSelection:
         ranks: Only these ranks of a job of several processes; the one process of another job is
             rank 0. Empty: all.
         files: Only files whose path below the run fits one of these patterns (`*` and `?` fit
-            any characters, slashes too; a pattern without a slash fits file names). Empty: what
-            the processes print, and the image build.
+            any characters, slashes too; a pattern without a slash fits file names; the files of a
+            pipeline's step are below `steps/STEP/`). Empty: what the processes print, and the image
+            build.
         system: The service's own logs as well: `system_logs/`, `azureml-logs/`, `logs/azureml/`.
         since: Only what was written since. Azure keeps no time of a line: a file that did not
             change since is left out, and of others all lines before the first that begins with
@@ -64,13 +76,14 @@ class LogSelection:
         Args:
             path: The file's path below the run.
         """
+        inner = split_step(path)[1]
         if self.files:
-            chosen = any(_fits(path, pattern) for pattern in self.files)
+            chosen = any(_fits(path, each) or _fits(inner, each) for each in self.files)
         else:
-            chosen = _PRINTED.fullmatch(path) is not None
-        if self.ranks and path.startswith("user_logs/"):
+            chosen = _PRINTED.fullmatch(inner) is not None
+        if self.ranks and inner.startswith("user_logs/"):
             chosen = chosen and (rank_of(path) or 0) in self.ranks
-        return chosen or (self.system and _SYSTEM.fullmatch(path) is not None)
+        return chosen or (self.system and _SYSTEM.fullmatch(inner) is not None)
 
 
 def _fits(path: str, pattern: str) -> bool:

@@ -16,7 +16,8 @@ from mlflow_azureml_backend.project.environment_files import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mlflow_azureml_backend.config.schema import BackendConfig, EnvironmentConfig
+    from mlflow_azureml_backend.config.environment_schema import EnvironmentConfig
+    from mlflow_azureml_backend.config.schema import BackendConfig
 
 # What names and describes an environment in its file, and says nothing of what is in it.
 _DESCRIPTION = ("$schema", "name", "version", "description", "tags", "os_type")

@@ -29,6 +29,7 @@ from mlflow_azureml_backend.project.local_data import find_local_data
 from mlflow_azureml_backend.project.mlproject_file import check_mlproject
 from mlflow_azureml_backend.project.snapshot_files import check_size, list_files
 from mlflow_azureml_backend.project.spec import EntryPoint, Parameter, ProjectSpec
+from mlflow_azureml_backend.project.steps import with_steps
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -41,6 +42,9 @@ _EXPRESSION = re.compile(r"\$\{\{|\{(?:inputs|outputs|search_space)\.")
 # How a script named as entry point is run. MLflow takes the client's $SHELL for `.sh`; a job runs
 # on another machine, where bash is what every Azure ML image has.
 _INTERPRETERS = {".py": "python {}", ".sh": "bash {}"}
+
+# What MLflow runs where no entry point is named.
+_DEFAULT = "main"
 
 
 def read_project(
@@ -74,7 +78,7 @@ def read_project(
     project, warnings = _load(root)
     values = {str(key): str(value) for key, value in (parameters or {}).items()}
     config = config or BackendConfig()
-    entry = with_data_parameters(_entry_point(project, root, entry_point), config)
+    entry = with_data_parameters(_run_entry_point(project, root, entry_point, config), config)
     _check_values(entry, {*values, *(config.sweep.search_space if config.sweep else ())})
     local_data = find_local_data(entry, values, config, root=root, working_directory=Path.cwd())
     environment = read_environment(
@@ -85,7 +89,7 @@ def read_project(
     )
     files = list_files(root, exclude=config.snapshot.exclude)
     check_size(files, max_bytes=config.snapshot.max_size)
-    return ProjectSpec(
+    spec = ProjectSpec(
         name=None if project.name is None else str(project.name),
         root=root,
         uri=without_credentials(uri),
@@ -96,6 +100,12 @@ def read_project(
         git=git_source(root),
         warnings=(*warnings, *unknown_types(entry)),
         local_data=MappingProxyType(local_data),
+    )
+    if config.steps is None:
+        return spec
+    hint = "A step's `entry_point` says which one it runs"
+    return with_steps(
+        spec, config, lambda name: _entry_point(project, root, name, hint=hint), Path.cwd()
     )
 
 
@@ -156,9 +166,22 @@ def _is_bare_repository(path: Path) -> bool:
     return (path / "HEAD").is_file() and (path / "objects").is_dir() and (path / "refs").is_dir()
 
 
-def _entry_point(project: Any, root: Path, name: str) -> EntryPoint:
+def _run_entry_point(project: Any, root: Path, name: str, config: BackendConfig) -> EntryPoint:
+    """Give the entry point that the run names; one that only steps stand for need not be there."""
+    if config.steps and name == _DEFAULT and name not in _declared(project):
+        return EntryPoint(name=name, command="")
+    return _entry_point(project, root, name)
+
+
+def _declared(project: Any) -> dict[str, Any]:
     table = project._entry_points or {}  # noqa: SLF001  # MLflow keeps the table there
-    declared = {str(key): entry for key, entry in table.items()}  # YAML may read a name as a number
+    return {str(key): entry for key, entry in table.items()}  # YAML may read a name as a number
+
+
+def _entry_point(
+    project: Any, root: Path, name: str, *, hint: str = "Name one with --entry-point"
+) -> EntryPoint:
+    declared = _declared(project)
     if name in declared:
         entry = declared[name]
         parameters = tuple(
@@ -187,7 +210,7 @@ def _entry_point(project: Any, root: Path, name: str) -> EntryPoint:
         )
     raise ProjectError(
         f"{root}: there is no entry point '{name}' (MLproject has: {choices}) and no such .py or "
-        ".sh file. Name one with --entry-point."
+        f".sh file. {hint}."
     )
 
 

@@ -15,7 +15,7 @@ from mlflow_azureml_backend.project.spec import LocalData
 from mlflow_azureml_backend.sizes import shown_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from mlflow_azureml_backend.config import BackendConfig
     from mlflow_azureml_backend.project.spec import EntryPoint
@@ -31,6 +31,7 @@ def find_local_data(
     *,
     root: Path,
     working_directory: Path,
+    bound: Collection[str] = (),
 ) -> dict[str, LocalData]:
     """Find each file and folder that a parameter or an input names.
 
@@ -44,6 +45,7 @@ def find_local_data(
         config: Its inputs, and how much may be uploaded.
         root: The project's folder.
         working_directory: The user's.
+        bound: What a step of a pipeline gets from elsewhere.
 
     Returns:
         What was found, by the name of the parameter or input.
@@ -53,7 +55,7 @@ def find_local_data(
     """
     found: dict[str, LocalData] = {}
     for name, text, typed, explicit in _named(entry_point, values, config):
-        if place_of(text) is not Place.LOCAL:
+        if name in bound or place_of(text) is not Place.LOCAL:
             continue
         bases = (working_directory, root) if typed else (root, working_directory)
         path = _find(name, text, bases)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mlflow_azureml_backend.data_spec import Binding
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameter:
@@ -115,6 +117,10 @@ class ProjectSpec:
         git: Lineage of `root`, or None outside a git repository.
         warnings: What the user should know of the project before it runs.
         local_data: The data of this machine that parameters and inputs name, by their names.
+        bindings: What a step reads of other steps or of the run, by its parameter's or input's
+            name.
+        steps: The steps of a pipeline, each as a project with its own entry point and values;
+            nothing for a job of its own.
     """
 
     name: str | None
@@ -127,6 +133,8 @@ class ProjectSpec:
     git: GitSource | None = None
     warnings: tuple[str, ...] = ()
     local_data: Mapping[str, LocalData] = field(default_factory=lambda: MappingProxyType({}))
+    bindings: Mapping[str, Binding] = field(default_factory=lambda: MappingProxyType({}))
+    steps: Mapping[str, ProjectSpec] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def is_fetched(self) -> bool:

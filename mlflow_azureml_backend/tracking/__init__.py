@@ -1,5 +1,6 @@
 """The MLflow run that the user sees: where it lives and what it holds."""
 
+from mlflow_azureml_backend.tracking.children import with_children
 from mlflow_azureml_backend.tracking.choosing import (
     choose_tracking,
     move_to_workspace,
@@ -9,10 +10,8 @@ from mlflow_azureml_backend.tracking.fetched_data import fetch_data
 from mlflow_azureml_backend.tracking.handle_tags import handle_of_run
 from mlflow_azureml_backend.tracking.open_run import open_run, reopen_run
 from mlflow_azureml_backend.tracking.session import TrackingSession, experiment_name, read_run
-from mlflow_azureml_backend.tracking.sweep_session import SweepSession, with_trials
 
 __all__ = [
-    "SweepSession",
     "TrackingSession",
     "choose_tracking",
     "experiment_name",
@@ -22,6 +21,6 @@ __all__ = [
     "open_run",
     "read_run",
     "reopen_run",
+    "with_children",
     "with_server_run",
-    "with_trials",
 ]

@@ -14,8 +14,8 @@ from mlflow_azureml_backend.tracking.choice import Mode, is_workspace_store
 from mlflow_azureml_backend.tracking.handle_tags import TRACKING, tags_of
 from mlflow_azureml_backend.tracking.lock_record import lock_tags, log_lock
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun, SourceRun
-from mlflow_azureml_backend.tracking.own_run import end_unsubmitted
 from mlflow_azureml_backend.tracking.model_registry import wish_tags
+from mlflow_azureml_backend.tracking.own_run import end_unsubmitted
 from mlflow_azureml_backend.tracking.run_tags import project_tags
 from mlflow_azureml_backend.tracking.shared_run import SharedRun
 from mlflow_azureml_backend.tracking.workspace_run import WorkspaceRun

@@ -2,72 +2,38 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from mlflow_azureml_backend.errors import NotFoundError, TrackingError, WorkspaceError
+from mlflow_azureml_backend.errors import NotFoundError
 from mlflow_azureml_backend.follow.trial_picture import parallel_coordinates
 from mlflow_azureml_backend.follow.trials import trial_line, trials_table
-from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun
-from mlflow_azureml_backend.tracking.mirrored_trials import MirroredTrials
+from mlflow_azureml_backend.tracking.child_runs import ChildJob
+from mlflow_azureml_backend.tracking.parent_session import ChildService, ParentSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mlflow_azureml_backend.job import JobHandle, RunOutcome, WorkspaceRef
     from mlflow_azureml_backend.sweep import SweepState, Trial
-    from mlflow_azureml_backend.tracking.mirrored_run import SourceRun
     from mlflow_azureml_backend.tracking.session import TrackingSession
-
-_logger = logging.getLogger(__name__)
 
 BEST_TRIAL = "azureml.best_trial"
 PICTURE = "sweep/trials.svg"
 TABLE = "sweep/trials.txt"
-_SECONDS_BETWEEN_LOOKS = 2.0
 
 
-class SweepService(Protocol):
+class SweepService(ChildService, Protocol):
     """The little that a sweep's run needs of the workspace."""
-
-    @property
-    def ref(self) -> WorkspaceRef:
-        """The workspace's name."""
 
     def sweep(self, job_name: str) -> SweepState | None:
         """Take one look at a sweep."""
 
-    def tracked_run(self, job_name: str) -> SourceRun:
-        """Give the run that a job logs to."""
 
-
-def with_trials(
-    session: TrackingSession, service: SweepService, job_name: str, *, tell: Callable[[str], None]
-) -> TrackingSession:
-    """Give the session of a job that was submitted before: of a sweep with its trials.
-
-    Args:
-        session: The run of the job.
-        service: The workspace.
-        job_name: The job.
-        tell: Shows the user a line.
-
-    Raises:
-        WorkspaceError: The job could not be read.
-    """
-    if service.sweep(job_name) is None:
-        return session
-    return SweepSession(session, service, job_name, tell=tell)
-
-
-class SweepSession:
+class SweepSession(ParentSession):
     """Tell how the trials do, mirror them, and write down the best one at the end.
 
     Args:
@@ -77,6 +43,8 @@ class SweepSession:
         tell: Shows the user a line.
     """
 
+    children = "trials"
+
     def __init__(
         self,
         session: TrackingSession,
@@ -85,63 +53,17 @@ class SweepSession:
         *,
         tell: Callable[[str], None],
     ) -> None:
-        self.run_id = session.run_id
-        self._session = session
+        super().__init__(session, service, job_name)
         self._service = service
-        self._job_name = job_name
         self._tell = tell
         self._stages: dict[str, tuple[bool, bool]] = {}
         self._scores: dict[str, float] = {}
-        self._last_look = 0.0
-        self._finished = False
-        # In the workspace's own store the trials are child runs already.
-        self._mirror = (
-            MirroredTrials(session.run_id, workspace=service.ref, source=service.tracked_run)
-            if isinstance(session, MirroredRun)
-            else None
-        )
+        self._state: SweepState | None = None
 
-    def submitted(self, handle: JobHandle) -> None:
-        """Tie the run to its job."""
-        self._session.submitted(handle)
-
-    def failed_to_submit(self, reason: str) -> str:
-        """End the run of a job that does not exist; give the reason that was noted first."""
-        return self._session.failed_to_submit(reason)
-
-    def update(self) -> None:
-        """Look at the trials, at most every few seconds; trouble is left for the next time."""
-        self._session.update()
-        if time.monotonic() - self._last_look < _SECONDS_BETWEEN_LOOKS:
-            return
-        self._last_look = time.monotonic()
-        try:
-            self._look()
-        except (WorkspaceError, MlflowException, TrackingError) as error:
-            _logger.debug("The trials of '%s' wait: %s", self._job_name, error)
-
-    def finish(self, outcome: RunOutcome) -> None:
-        """Show all trials, write down the best one, and end the run as the sweep ended."""
-        if not self._finished:
-            try:
-                sweep = self._look()
-                if sweep is not None and sweep.trials:
-                    self._conclude(sweep)
-            except WorkspaceError as error:
-                # The run must end all the same.
-                _logger.warning("The trials of '%s' could not be read: %s", self._job_name, error)
-            except MlflowException as error:
-                raise TrackingError(
-                    f"The trials of '{self._job_name}' could not be logged to MLflow run "
-                    f"'{self.run_id}': {error.message}"
-                ) from error
-            self._finished = True
-        self._session.finish(outcome)
-
-    def _look(self) -> SweepState | None:
-        sweep = self._service.sweep(self._job_name)
+    def _look(self) -> None:
+        self._state = sweep = self._service.sweep(self._job_name)
         if sweep is None:
-            return None
+            return
         for number, trial in enumerate(sweep.trials):
             # Twice a trial: when it runs, and when it has ended.
             stage = (trial.status.has_started, trial.status.is_terminal)
@@ -150,8 +72,16 @@ class SweepSession:
                 self._tell(trial_line(number, trial, sweep.names, score))
                 self._stages[trial.job_name] = stage
         if self._mirror is not None:
-            self._mirror.mirror(sweep.trials, sweep.names)
-        return sweep
+            self._mirror.mirror(
+                ChildJob(
+                    job_name=trial.job_name,
+                    name=f"trial {number}",
+                    status=trial.status,
+                    params={sweep.names.get(name, name): v for name, v in trial.values.items()},
+                    error=trial.error,
+                )
+                for number, trial in enumerate(sweep.trials)
+            )
 
     def _score(self, sweep: SweepState, trial: Trial) -> str | None:
         """Learn the best value of the primary metric of a trial that has ended."""
@@ -167,7 +97,12 @@ class SweepSession:
         self._scores[trial.job_name] = values[best]
         return f"{metric}={values[best]:.6g}"
 
-    def _conclude(self, sweep: SweepState) -> None:
+    def _conclude(self) -> None:
+        self._look()
+        if self._state is not None and self._state.trials:
+            self._write_down(self._state)
+
+    def _write_down(self, sweep: SweepState) -> None:
         best = sweep.best or sweep.objective.best(self._scores)
         arguments = {"objective": sweep.objective, "names": sweep.names, "best": best}
         table = trials_table(sweep.trials, self._scores, **arguments)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.version import Version
 
-from mlflow_azureml_backend.config.schema import EnvironmentConfig
+from mlflow_azureml_backend.config.environment_schema import EnvironmentConfig
 from mlflow_azureml_backend.errors import ConfigError
 from mlflow_azureml_backend.job import BuildSpec, EnvironmentSpec
 from mlflow_azureml_backend.project import EnvironmentKind, ProjectEnvironment

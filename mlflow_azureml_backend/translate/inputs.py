@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.config.data_schema import InputConfig, OutputConfig
-from mlflow_azureml_backend.data_spec import InputSpec, OutputSpec
+from mlflow_azureml_backend.data_spec import InputSpec, OutputSpec, data_name
 from mlflow_azureml_backend.data_uri import (
     AZUREML_FORMS,
     SCHEMES,
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.project import ProjectSpec
 
 _EXPRESSION = "${{"
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # The service puts a path into the command as it is: between quotes, these alone could end them.
 _UNSAFE = re.compile(r"['\"`$\\\n\r]")
 
@@ -132,6 +131,14 @@ class _Binder:
     def _bind_input(self, name: str, value: str) -> None:
         given = self._config.inputs.get(name)
         config = given if isinstance(given, InputConfig) else InputConfig()
+        binding = self._project.bindings.get(name)
+        if binding is not None:
+            key = self._key(name, self.inputs)
+            self.inputs[key] = InputSpec(
+                type=config.type, path=binding.expression, mode=config.mode
+            )
+            self._name_in_command(name, key, "inputs")
+            return
         local = self._project.local_data.get(name)
         if local is not None and local.in_snapshot is not None:
             inside = local.in_snapshot
@@ -202,8 +209,7 @@ class _Binder:
 
     def _key(self, name: str, taken: Mapping[str, object]) -> str:
         """Give a parameter's name as Azure ML takes one: letters, digits and underscores."""
-        key = re.sub(r"[^A-Za-z0-9_]", "_", name)
-        key = key if _NAME.fullmatch(key) else f"_{key}"
+        key = data_name(name)
         if key in taken:
             self._problem(
                 f"'{name}' and another name are both '{key}' to Azure ML, which takes letters, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from mlflow_azureml_backend.translate.job_sections import (
     resources_of,
     section,
 )
+from mlflow_azureml_backend.translate.pipeline import with_pipeline
 from mlflow_azureml_backend.translate.plugin_install import with_plugin_at_start
 from mlflow_azureml_backend.translate.plugin_releases import packaged_releases
 from mlflow_azureml_backend.translate.secret_variables import with_secrets
@@ -56,6 +58,7 @@ def translate(
     use_project_environment: bool = True,
     docker_args: Mapping[str, str | bool] = EMPTY,
     environ: Mapping[str, str] = EMPTY,
+    steps: Mapping[str, BackendConfig] = EMPTY,
 ) -> JobSpec:
     """Say what Azure ML will get for one run.
 
@@ -68,6 +71,7 @@ def translate(
         use_project_environment: False for MLflow's `--env-manager local`.
         docker_args: MLflow's `--docker-args`: name and value, or True for a flag.
         environ: This machine's variables, for `${env:NAME}`.
+        steps: The config of each of the project's steps, which make the job a pipeline.
 
     Raises:
         ProjectError: A value does not fit its parameter, or names data that no job can read.
@@ -86,8 +90,10 @@ def translate(
     varied = placeholders(sweep) if sweep else {}
     named = {**_lineage(project.git), **(name_property(sweep) if sweep else {})}
     data = bind_data(project, config)
+    # Of the entry point that a pipeline stands for only the parameters count.
+    entry_point = replace(project.entry_point, command="") if steps else project.entry_point
     command = render_command(
-        without_swept(project.entry_point, varied), project.parameters, data.arguments, varied
+        without_swept(entry_point, varied), project.parameters, data.arguments, varied
     )
     if environment.at_start is not None:
         command = with_plugin_at_start(
@@ -128,11 +134,24 @@ def translate(
         secret_variables=variables.secret,
         sweep=sweep,
     )
-    return replace(refuse_expressions(spec), notes=tuple(notes))
+    spec = replace(refuse_expressions(spec), notes=tuple(notes))
+    if not steps:
+        return spec
+    each = partial(
+        translate,
+        experiment_name=experiment_name,
+        run_name=None,
+        versions=versions,
+        use_project_environment=use_project_environment,
+        docker_args=docker_args,
+        environ=environ,
+    )
+    return with_pipeline(spec, project, steps, each)
 
 
 def _notes(config: BackendConfig) -> list[str]:
-    return [_ALWAYS_RUNS] if config.is_deterministic is not None else []
+    given = config.is_deterministic is not None and config.steps is None
+    return [_ALWAYS_RUNS] if given else []
 
 
 def _in_order(environment: EnvironmentSpec) -> EnvironmentSpec:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow_azureml_backend.errors import WorkspaceError
 from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.workspace.endpoint import AZURE, emulator_endpoint
+from mlflow_azureml_backend.workspace.pipeline_looks import PipelineLooks
 from mlflow_azureml_backend.workspace.tracked_run import TrackedRun
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from mlflow_azureml_backend.job import (
         ComputeState,
+        EnvironmentSpec,
         JobDetails,
         JobHandle,
         JobSpec,
@@ -58,6 +60,7 @@ class Workspace:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._pipelines = PipelineLooks(connection)
 
     @property
     def ref(self) -> WorkspaceRef:
@@ -109,35 +112,48 @@ class Workspace:
         Raises:
             ImageError: It could not be built or pushed; nothing was created in the workspace.
         """
-        if spec.environment.local is None:
-            return spec
-        from mlflow_azureml_backend.workspace.images import prepare_image
 
-        environment = prepare_image(
-            self._connection, spec.environment, docker_auth=docker_auth, shown=shown
-        )
-        return replace(spec, environment=environment)
+        def prepared(environment: EnvironmentSpec) -> EnvironmentSpec:
+            if environment.local is None:
+                return environment
+            from mlflow_azureml_backend.workspace.images import prepare_image
+
+            return prepare_image(
+                self._connection, environment, docker_auth=docker_auth, shown=shown
+            )
+
+        if spec.pipeline is not None:
+            pipeline = spec.pipeline.in_own_environments(prepared)
+            spec = replace(spec, pipeline=pipeline)
+        return replace(spec, environment=prepared(spec.environment))
 
     def check(self, spec: JobSpec, *, wants_gpu: bool = False) -> tuple[str, ...]:
         """Find what keeps a job from running here, and give what the user should know."""
         from mlflow_azureml_backend.workspace.job_checks import check_job
+        from mlflow_azureml_backend.workspace.pipelines import check_steps
 
+        if spec.pipeline is not None:
+            return check_steps(self._connection, spec, wants_gpu=wants_gpu)
         return check_job(self._connection, spec, wants_gpu=wants_gpu)
 
     def check_data(self, spec: JobSpec) -> JobSpec:
         """Make sure that the assets and datastores exist that a job names; give it their types."""
         from mlflow_azureml_backend.workspace.data_checks import check_data
+        from mlflow_azureml_backend.workspace.pipelines import check_outputs
 
+        check_outputs(self._connection, spec)
         return check_data(self._connection, spec)
 
     def submit(self, spec: JobSpec, *, name: str, transfer: Transfer | None = None) -> JobHandle:
         """Upload inputs and snapshot and create the job under this name."""
         from mlflow_azureml_backend.workspace.data import upload_inputs
         from mlflow_azureml_backend.workspace.jobs import submit_job
+        from mlflow_azureml_backend.workspace.pipelines import with_stored_secrets_of_steps
         from mlflow_azureml_backend.workspace.secret_values import with_stored_secrets
         from mlflow_azureml_backend.workspace.snapshot import upload_snapshot
 
         spec = with_stored_secrets(self._connection, spec, name=name)
+        spec = with_stored_secrets_of_steps(self._connection, spec, name=name)
         spec = upload_inputs(self._connection, spec, transfer or Transfer(visible=False))
         code_id = upload_snapshot(self._connection, spec.code, exclude=spec.snapshot.exclude)
         return submit_job(self._connection, spec, name=name, code_id=code_id)
@@ -149,7 +165,7 @@ class Workspace:
         return read_handle(self._connection, job_name)
 
     def details(self, job_name: str, *, brief: bool = False) -> JobDetails:
-        """Take one look at a job: status, log files, error.
+        """Take one look at a job: status, log files, error; of a pipeline also at its steps.
 
         Args:
             job_name: The job.
@@ -157,7 +173,10 @@ class Workspace:
         """
         from mlflow_azureml_backend.workspace.run_history import read_details
 
-        return read_details(self._connection, job_name, brief=brief)
+        details = read_details(self._connection, job_name, brief=brief)
+        if details.steps is None:
+            return details
+        return self._pipelines.with_steps(job_name, details, brief=brief)
 
     def read_log(self, url: str, *, offset: int, size: int) -> LogPart:
         """Read part of a log file; one short attempt."""
@@ -218,6 +237,12 @@ class Workspace:
         return download_job(
             self._connection, job_name, paths=paths, dest=dest, progress=progress or Unseen()
         )
+
+    def job_type(self, job_name: str) -> str:
+        """Name the kind of a job in the service's words: `Command`, `Sweep` or `Pipeline`."""
+        from mlflow_azureml_backend.workspace.jobs import read_job
+
+        return str(read_job(self._connection, job_name)["properties"]["jobType"])
 
     def sweep(self, job_name: str) -> SweepState | None:
         """Take one look at a sweep and its trials; None for a job that is no sweep."""

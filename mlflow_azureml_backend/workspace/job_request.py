@@ -71,7 +71,14 @@ def is_plain(spec: JobSpec) -> bool:
     Args:
         spec: The job, whose inputs are where it can read them.
     """
-    rare = spec.sweep, spec.identity, spec.queue_settings, spec.services, spec.secret_variables
+    rare = (
+        spec.sweep,
+        spec.pipeline,
+        spec.identity,
+        spec.queue_settings,
+        spec.services,
+        spec.secret_variables,
+    )
     kind = (spec.distribution or {}).get("type", "mpi")
     reference = spec.environment.reference
     return (

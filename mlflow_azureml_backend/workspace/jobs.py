@@ -14,6 +14,7 @@ from mlflow_azureml_backend.errors import (
 )
 from mlflow_azureml_backend.job import JobHandle
 from mlflow_azureml_backend.translate.job_yaml import as_text, job_yaml
+from mlflow_azureml_backend.translate.pipeline_yaml import pipeline_yaml
 from mlflow_azureml_backend.workspace.build_context import upload_build_context
 from mlflow_azureml_backend.workspace.failures import service_errors, without_secrets
 from mlflow_azureml_backend.workspace.job_request import (
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 
 _API = "2024-04-01"
 _ENVIRONMENT_API = "2023-04-01"
+# What a build context is called in a document that nobody reads but this module.
+_PLACEHOLDER = "context"
 _BAD_REQUEST = 400
 
 
@@ -147,8 +150,6 @@ def _put(connection: Connection, spec: JobSpec, name: str, code_id: str) -> None
     from azure.ai.ml import MLClient
     from azure.ai.ml.exceptions import MlException
 
-    from mlflow_azureml_backend.workspace.sweeps import as_sweep
-
     # The SDK warns about its own experimental classes; a user of ours can do nothing about it.
     logging.getLogger("azure.ai.ml").setLevel(logging.ERROR)
     client = MLClient(
@@ -160,46 +161,84 @@ def _put(connection: Connection, spec: JobSpec, name: str, code_id: str) -> None
         enable_telemetry=False,
         **connection.endpoint.client_arguments,
     )
-    job = as_entity(job_yaml(spec, code=f"azureml:{code_id}", name=name))
-    job.environment = _environment(connection, spec.environment)
     try:
-        client.jobs.create_or_update(job if spec.sweep is None else as_sweep(job, spec.sweep))
+        client.jobs.create_or_update(_entity(connection, spec, name, f"azureml:{code_id}"))
     except MlException as error:
         raise SubmissionError(without_secrets(f"azure-ai-ml refused the job: {error}")) from error
+
+
+def _entity(connection: Connection, spec: JobSpec, name: str, code: str) -> Any:
+    """Give azure-ai-ml's job with its environments."""
+    from mlflow_azureml_backend.workspace.sweeps import as_sweep
+
+    environment = _environment(connection, spec.environment)
+    if spec.pipeline is not None:
+        pipeline = as_entity(pipeline_yaml(spec, code=code, name=name, context=_PLACEHOLDER))
+        for step, job in spec.pipeline.jobs(spec.environment).items():
+            shared = job.environment is spec.environment
+            pipeline.jobs[step].component.environment = (
+                environment if shared else _environment(connection, job.environment)
+            )
+        return pipeline
+    job = as_entity(job_yaml(spec, code=code, name=name, context=_PLACEHOLDER))
+    job.environment = environment
+    return job if spec.sweep is None else as_sweep(job, spec.sweep)
 
 
 def as_entity(document: Mapping[str, Any]) -> Any:
     """Read a job's document as `az ml job create -f` reads it: what is rendered is submitted.
 
     Args:
-        document: As `job_yaml` gives it.
+        document: As `job_yaml` or `pipeline_yaml` gives it.
 
     Raises:
         SubmissionError: azure-ai-ml does not take it.
     """
     from azure.ai.ml import load_job
-    from azure.ai.ml.entities import ManagedIdentityConfiguration
     from azure.ai.ml.exceptions import MlException
     from marshmallow import ValidationError
 
     rest = dict(document)
-    identity = dict(rest.get("identity") or {})
+    rest["jobs"] = {step: dict(node) for step, node in document.get("jobs", {}).items()}
     # azure-ai-ml's own YAML schema breaks on this key of it.
-    resource_id = identity.pop("msi_resource_id", None)
-    if identity:
-        rest["identity"] = identity
+    identities = {step: _without_resource_id(node) for step, node in rest["jobs"].items()}
+    own_identity = _without_resource_id(rest)
     # The environment is set by whoever submits; azure-ai-ml only wants to see that there is one.
-    if "build" in rest["environment"]:
-        rest["environment"] = f"azureml:{ANONYMOUS}@latest"
+    for node in rest["jobs"].values():
+        node["component"] = dict(node["component"])
+        _without_build(node["component"])
+    if not rest["jobs"]:
+        del rest["jobs"]
+        _without_build(rest)
     try:
         job = load_job(io.StringIO(as_text(rest)))
     except (MlException, ValidationError) as error:
         reason = " ".join(str(error).split())
         raise SubmissionError(f"azure-ai-ml refused the job: {reason[:600]}") from error
-    if resource_id is not None:
-        identity.pop("type")
-        job.identity = ManagedIdentityConfiguration(**identity, resource_id=resource_id)
+    if own_identity is not None:
+        job.identity = own_identity
+    for step, identity in identities.items():
+        if identity is not None:
+            job.jobs[step].identity = identity
     return job
+
+
+def _without_resource_id(section: dict[str, Any]) -> Any:
+    """Take an identity by its ARM id out of a document, and give azure-ai-ml's; None of others."""
+    from azure.ai.ml.entities import ManagedIdentityConfiguration
+
+    identity = dict(section.get("identity") or {})
+    resource_id = identity.pop("msi_resource_id", None)
+    if resource_id is None:
+        return None
+    section["identity"] = dict(identity)
+    identity.pop("type")
+    return ManagedIdentityConfiguration(**identity, resource_id=resource_id)
+
+
+def _without_build(section: dict[str, Any]) -> None:
+    if "build" in section["environment"]:
+        section["environment"] = f"azureml:{ANONYMOUS}@latest"
 
 
 def _environment(connection: Connection, spec: EnvironmentSpec) -> Any:

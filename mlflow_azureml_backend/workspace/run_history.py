@@ -47,7 +47,38 @@ def read_details(connection: Connection, job_name: str, *, brief: bool = False) 
         nodes=int(request.get("nodeCount") or 1),
         cluster=_cluster(answer.get("tags")),
         warnings=tuple(_warnings(answer.get("warnings"))),
+        steps=() if _is_pipeline(answer) else None,
     )
+
+
+def read_children(
+    connection: Connection, job_name: str, *, brief: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Give run history's documents of the children of a job: trials or steps.
+
+    Args:
+        connection: The workspace.
+        job_name: The job.
+        brief: Make one attempt with short timeouts, for who asks again anyway.
+
+    Raises:
+        WorkspaceError: They could not be read.
+    """
+    url = f"{connection.api}/history/v1.0{connection.ref.arm_id}/runs/{job_name}/children"
+    query: dict[str, Any] = {}
+    while True:
+        page = connection.json(
+            "GET", url, query=query, doing=f"reading the children of '{job_name}'", brief=brief
+        )
+        yield from page.get("value") or []
+        token = page.get("continuationToken")
+        if not token:
+            return
+        query = {"$continuationtoken": token}
+
+
+def _is_pipeline(answer: Mapping[str, Any]) -> bool:
+    return bool((answer.get("runTypeV2") or {}).get("orchestrator") == "Pipeline")
 
 
 def _cluster(tags: Any) -> Mapping[str, Any]:

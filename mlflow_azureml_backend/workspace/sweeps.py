@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from mlflow_azureml_backend.job import JobStatus
 from mlflow_azureml_backend.sweep import NAMES_PROPERTY, Objective, SweepState, Trial
 from mlflow_azureml_backend.workspace.jobs import read_job
-from mlflow_azureml_backend.workspace.run_history import error_text
+from mlflow_azureml_backend.workspace.run_history import error_text, read_children
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from mlflow_azureml_backend.sweep import SweepSpec
     from mlflow_azureml_backend.workspace.connection import Connection
@@ -77,23 +77,10 @@ def read_sweep(connection: Connection, name: str) -> SweepState | None:
         objective=Objective(
             goal=objective["goal"].lower(), primary_metric=objective["primaryMetric"]
         ),
-        trials=tuple(sorted(_trials(connection, name), key=_number)),
+        trials=tuple(sorted(map(_trial, read_children(connection, name)), key=_number)),
         best=properties.get("best_child_run_id"),
         names=MappingProxyType(json.loads(properties.get(NAMES_PROPERTY) or "{}")),
     )
-
-
-def _trials(connection: Connection, name: str) -> Iterator[Trial]:
-    url = f"{connection.api}/history/v1.0{connection.ref.arm_id}/runs/{name}/children"
-    query: dict[str, Any] = {}
-    while True:
-        page = connection.json("GET", url, query=query, doing=f"reading the trials of '{name}'")
-        for run in page.get("value") or []:
-            yield _trial(run)
-        token = page.get("continuationToken")
-        if not token:
-            return
-        query = {"$continuationtoken": token}
 
 
 def _trial(run: Mapping[str, Any]) -> Trial:

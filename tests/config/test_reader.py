@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from mlflow_azureml_backend.config import BackendConfig, read_backend_config
-from mlflow_azureml_backend.config.schema import EnvironmentConfig, WorkspaceConfig
+from mlflow_azureml_backend.config.environment_schema import EnvironmentConfig
+from mlflow_azureml_backend.config.schema import WorkspaceConfig
 from mlflow_azureml_backend.errors import ConfigError
 
 INLINE = {"subscription_id": "s", "resource_group": "g", "workspace_name": "w"}
@@ -95,6 +96,7 @@ def test_every_key_is_read():
             },
             "early_termination": None,
         },
+        "steps": None,
         "stream": False,
         "on_interrupt": "detach",
         "tracking": "mirror",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from click.testing import Result
+
     from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun
 
 PATH = "outputs/model"

@@ -9,8 +9,9 @@ import pytest
 from mlflow_azureml_backend.errors import NotFoundError, UnavailableError
 from mlflow_azureml_backend.job import JobStatus, RunOutcome, WorkspaceRef
 from mlflow_azureml_backend.sweep import Objective, SweepState, Trial
+from mlflow_azureml_backend.tracking import with_children
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun
-from mlflow_azureml_backend.tracking.sweep_session import SweepSession, with_trials
+from mlflow_azureml_backend.tracking.sweep_session import SweepSession
 
 COMPLETED = RunOutcome(status=JobStatus.COMPLETED)
 
@@ -58,6 +59,9 @@ class Service:
         if not self.reachable:
             raise UnavailableError("away")
         return self.state if job_name == "sweep" else None
+
+    def job_type(self, job_name):
+        return "Sweep" if job_name == "sweep" else "Command"
 
     def tracked_run(self, job_name):
         return self.runs[job_name]
@@ -156,4 +160,4 @@ def test_a_metric_that_no_trial_has_logged_leaves_a_table_and_no_best(
 def test_the_run_of_another_job_stays_as_it_is(service, run_id):
     session = MirroredRun(run_id, Run())
 
-    assert with_trials(session, service, "job", tell=print) is session
+    assert with_children(session, service, "job", tell=print) is session

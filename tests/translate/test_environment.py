@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlflow_azureml_backend.config.schema import BackendConfig, EnvironmentConfig
+from mlflow_azureml_backend.config.environment_schema import EnvironmentConfig
+from mlflow_azureml_backend.config.schema import BackendConfig
 from mlflow_azureml_backend.errors import ConfigError, EnvironmentSpecError
 from mlflow_azureml_backend.project import EnvironmentKind, ProjectEnvironment
 from mlflow_azureml_backend.translate import ClientVersions

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from mlflow_azureml_backend.config import read_backend_config
+from mlflow_azureml_backend.config.steps import step_configs
 from mlflow_azureml_backend.project import GitSource
 from mlflow_azureml_backend.project.config_files import read_config_files
 from mlflow_azureml_backend.project.loader import read_project
 from mlflow_azureml_backend.translate import ClientVersions, translate
+from mlflow_azureml_backend.translate.pipeline_yaml import pipeline_yaml
 
 PROJECTS = Path(__file__).parent.parent / "projects"
 VERSIONS = ClientVersions(python="3.11", mlflow="3.17.2")
@@ -119,6 +121,32 @@ CASES = [
         None,
         {},
     ),
+    (
+        "pipeline",
+        "multi_step",
+        "main",
+        {"label": "${{parent.inputs.raw}} $(id)", "raw": "azureml://datastores/d/paths/raw.csv"},
+        COMPUTE
+        | {
+            "environment_variables": {"SEED": 1},
+            "steps": {
+                "prepare": {
+                    "parameters": {"raw": "{raw}", "rows": "{rows}"},
+                    "outputs": {"data": {"mode": "upload"}},
+                },
+                "fit_model": {
+                    "entry_point": "train",
+                    "parameters": {"data": "prepare.data", "label": "m-{label}"},
+                    "inputs": {"extra": {"path": "https://example.com/extra.csv"}},
+                    "outputs": {"model": {"type": "mlflow_model", "name": "diabetes"}},
+                    "compute": "gpu-cluster",
+                    "environment_variables": {"DEPTH": 2},
+                },
+            },
+        },
+        LINEAGE,
+        {},
+    ),
 ]
 
 
@@ -137,6 +165,8 @@ def plain(value):
 
 
 def as_json(spec):
+    if spec.pipeline is not None:  # the document says what became of the steps
+        return pipeline_yaml(spec, code=spec.code.relative_to(PROJECTS).as_posix())
     content = plain(spec)
     if spec.environment.local is None:
         del content["environment"]["local"]
@@ -172,6 +202,7 @@ def test_a_whole_job_is_as_the_golden_file_says(
         read_config_files(config, project.root),
         experiment_name="from-mlflow",
         versions=VERSIONS,
+        steps=step_configs(config),
         **{"run_name": None, **keywords},
     )
     golden(name, as_json(spec))
