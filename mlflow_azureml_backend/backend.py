@@ -122,6 +122,7 @@ class AzureMLProjectBackend(AbstractBackend):
             run_name=invocation.get("run_name"),
             parameters={**declared, **extra},
             locked=plan.locked,
+            mirror_artifacts=config.mirror_artifacts,
         )
         if spec.sweep is not None:
             session = SweepSession(session, workspace, job_name, tell=display.note)

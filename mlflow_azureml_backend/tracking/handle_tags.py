@@ -16,6 +16,8 @@ STUDIO_URL = "azureml.studio_url"
 FAILURE = "azureml.submission_error"
 # Says that the run holds all that its job logged, and with which status the job ended.
 MIRRORED = "azureml.mirrored"
+# The config's choice, which whoever completes the run needs.
+MIRROR_ARTIFACTS = "azureml.mirror_artifacts"
 
 
 def tags_of(handle: JobHandle) -> dict[str, str]:

@@ -8,7 +8,7 @@ from mlflow.entities import Param
 from mlflow.tracking import MlflowClient
 
 from mlflow_azureml_backend.job import JobHandle, RunOutcome
-from mlflow_azureml_backend.tracking.handle_tags import JOB_NAME, tags_of
+from mlflow_azureml_backend.tracking.handle_tags import JOB_NAME, MIRROR_ARTIFACTS, tags_of
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mlflow_azureml_backend.job import WorkspaceRef
     from mlflow_azureml_backend.sweep import Trial
-    from mlflow_azureml_backend.tracking.mirrored_run import SourceRun
+    from mlflow_azureml_backend.tracking.source_run import SourceRun
 
 
 class MirroredTrials:
@@ -44,6 +44,7 @@ class MirroredTrials:
         self._client = MlflowClient()
         self._runs: dict[str, MirroredRun] | None = None
         self._experiment = ""
+        self._choices: dict[str, str] = {}
         self._finished: set[str] = set()
 
     def mirror(self, trials: Sequence[Trial], names: Mapping[str, str]) -> None:
@@ -73,6 +74,7 @@ class MirroredTrials:
             handle = JobHandle(workspace=self._workspace, job_name=trial.job_name)
             tags = {
                 **tags_of(handle),
+                **self._choices,
                 "mlflow.parentRunId": self._parent,
                 "mlflow.runName": f"trial {number}",
             }
@@ -89,7 +91,11 @@ class MirroredTrials:
     def _known_runs(self) -> dict[str, MirroredRun]:
         """Find the child runs that an earlier look, perhaps of another process, has opened."""
         if self._runs is None:
-            self._experiment = self._client.get_run(self._parent).info.experiment_id
+            parent = self._client.get_run(self._parent)
+            self._experiment = parent.info.experiment_id
+            self._choices = {
+                key: value for key, value in parent.data.tags.items() if key == MIRROR_ARTIFACTS
+            }
             found: dict[str, MirroredRun] = {}
             token = None
             while True:

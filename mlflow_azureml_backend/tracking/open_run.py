@@ -10,9 +10,10 @@ from mlflow.tracking import MlflowClient
 
 from mlflow_azureml_backend.errors import TrackingError
 from mlflow_azureml_backend.job import JobHandle, WorkspaceRef
-from mlflow_azureml_backend.tracking.handle_tags import tags_of
+from mlflow_azureml_backend.tracking.artifact_listing import SMALL
+from mlflow_azureml_backend.tracking.handle_tags import MIRROR_ARTIFACTS, tags_of
+from mlflow_azureml_backend.tracking.live_run import LiveRun
 from mlflow_azureml_backend.tracking.lock_record import lock_tags, log_lock
-from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun, SourceRun
 from mlflow_azureml_backend.tracking.run_tags import project_tags
 from mlflow_azureml_backend.tracking.workspace_run import WorkspaceRun
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.locking.environment_lock import LockedEnvironment
     from mlflow_azureml_backend.project import ProjectSpec
     from mlflow_azureml_backend.tracking.session import TrackingSession
+    from mlflow_azureml_backend.tracking.source_run import SourceRun
 
     class JobRun(SourceRun, Protocol):
         """The workspace's run of a job."""
@@ -42,6 +44,7 @@ def open_run(
     run_name: str | None,
     parameters: dict[str, str],
     locked: LockedEnvironment | None = None,
+    mirror_artifacts: str = SMALL,
 ) -> TrackingSession:
     """Open the MLflow run of a job that is about to be submitted.
 
@@ -59,6 +62,7 @@ def open_run(
         run_name: `--run-name`, or None.
         parameters: All parameters of the entry point with their values, to be logged.
         locked: The locked environment that the job gets, to be logged.
+        mirror_artifacts: Which artifacts are mirrored: `none`, `small` or `all`.
 
     Raises:
         TrackingError: The store refused the run; nothing was submitted.
@@ -76,6 +80,8 @@ def open_run(
     # The handle comes with the run itself, before the job exists: a client that dies at any moment
     # from here on leaves a run by which the job is found, or found never to have been submitted.
     tags |= tags_of(JobHandle(workspace=workspace, job_name=job_name))
+    # Another process may be the one that completes the run.
+    tags[MIRROR_ARTIFACTS] = mirror_artifacts
     client = MlflowClient()
     try:
         run_id = client.create_run(experiment_id, tags=tags).info.run_id
@@ -84,7 +90,7 @@ def open_run(
     except MlflowException as error:
         raise TrackingError(f"No MLflow run could be opened: {error.message}") from error
     log_lock(run_id, locked)
-    return MirroredRun(run_id, job_run)
+    return LiveRun(run_id, job_run)
 
 
 def reopen_run(
@@ -95,7 +101,7 @@ def reopen_run(
         return WorkspaceRun(
             run_id, tags={}, parameters={}, wait_until_readable=job_run.wait_until_readable
         )
-    return MirroredRun(run_id, job_run)
+    return LiveRun(run_id, job_run)
 
 
 def is_workspace_store(tracking_uri: str, workspace: WorkspaceRef) -> bool:

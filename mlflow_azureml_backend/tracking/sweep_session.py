@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from mlflow_azureml_backend.job import JobHandle, RunOutcome, WorkspaceRef
     from mlflow_azureml_backend.sweep import SweepState, Trial
-    from mlflow_azureml_backend.tracking.mirrored_run import SourceRun
     from mlflow_azureml_backend.tracking.session import TrackingSession
+    from mlflow_azureml_backend.tracking.source_run import SourceRun
 
 _logger = logging.getLogger(__name__)
 

@@ -95,6 +95,7 @@ def test_every_key_is_read():
             },
             "early_termination": None,
         },
+        "mirror_artifacts": "all",
         "stream": False,
         "on_interrupt": "detach",
         "queue_timeout": 60,
