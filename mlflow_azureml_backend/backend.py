@@ -145,6 +145,7 @@ class AzureMLProjectBackend(AbstractBackend):
             parameters={**declared, **extra},
             locked=plan.locked,
             model=config.register_model.spec() if config.register_model else None,
+            mirror_artifacts=config.mirror_artifacts,
         )
         session = with_children(session, workspace, job_name, tell=display.note, spec=spec)
         _announce(display, project, spec, workspace, tracking=choice.line())

@@ -292,6 +292,12 @@ class BackendConfig(_Section):
         "what a step does not say, the rest of the config says.",
         examples=[{"prepare": {"outputs": {"data": {}}}, "train": {"inputs": {}}}],
     )
+    mirror_artifacts: Literal["none", "small", "all"] = Field(
+        default="small",
+        description="Which artifacts of the job are copied to the MLflow run in your own store: "
+        "those below 10 MB (default), all, or none; azureml/artifacts.json there lists the others "
+        "with links.",
+    )
     stream: StrictBool = Field(
         default=True,
         description="Follow the job and print its log; false returns right after submission.",

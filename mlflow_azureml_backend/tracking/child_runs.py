@@ -10,14 +10,14 @@ from mlflow.tracking import MlflowClient
 
 from mlflow_azureml_backend.job import EMPTY, JobHandle, RunOutcome
 from mlflow_azureml_backend.tracking.batches import batches
-from mlflow_azureml_backend.tracking.handle_tags import JOB_NAME, tags_of
+from mlflow_azureml_backend.tracking.handle_tags import JOB_NAME, MIRROR_ARTIFACTS, tags_of
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from mlflow_azureml_backend.job import JobStatus, WorkspaceRef
-    from mlflow_azureml_backend.tracking.mirrored_run import SourceRun
+    from mlflow_azureml_backend.tracking.source_run import SourceRun
 
 _PARAMS_A_BATCH = 100  # MLflow's limit on one request
 
@@ -67,6 +67,7 @@ class ChildRuns:
         self._client = MlflowClient()
         self._runs: dict[str, MirroredRun] | None = None
         self._experiment = ""
+        self._choices: dict[str, str] = {}
         self._finished: set[str] = set()
 
     def mirror(self, children: Iterable[ChildJob]) -> None:
@@ -96,6 +97,7 @@ class ChildRuns:
             tags = {
                 **child.tags,
                 **tags_of(handle),
+                **self._choices,
                 "mlflow.parentRunId": self._parent,
                 "mlflow.runName": child.name,
             }
@@ -109,7 +111,11 @@ class ChildRuns:
     def _known_runs(self) -> dict[str, MirroredRun]:
         """Find the child runs that an earlier look, perhaps of another process, has opened."""
         if self._runs is None:
-            self._experiment = self._client.get_run(self._parent).info.experiment_id
+            parent = self._client.get_run(self._parent)
+            self._experiment = parent.info.experiment_id
+            self._choices = {
+                key: value for key, value in parent.data.tags.items() if key == MIRROR_ARTIFACTS
+            }
             found: dict[str, MirroredRun] = {}
             token = None
             while True:

@@ -22,6 +22,8 @@ TRACKING = "azureml.tracking"
 ERROR = "azureml.error"
 # MLflow's limit on a tag's value.
 TAG_LENGTH = 5000
+# The config's choice, which whoever completes the run needs.
+MIRROR_ARTIFACTS = "azureml.mirror_artifacts"
 
 
 def tags_of(handle: JobHandle) -> dict[str, str]:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import tempfile
 import threading
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from mlflow.entities import Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -21,46 +17,21 @@ from mlflow_azureml_backend.errors import (
     UnavailableError,
     WorkspaceError,
 )
-from mlflow_azureml_backend.tracking.batches import batches
+from mlflow_azureml_backend.job import JobStatus
 from mlflow_azureml_backend.tracking.handle_tags import ERROR, MIRRORED, TAG_LENGTH
-from mlflow_azureml_backend.tracking.mirrored_metrics import MirroredMetrics
+from mlflow_azureml_backend.tracking.mirror import Mirror
 from mlflow_azureml_backend.tracking.own_run import end_unsubmitted, run_to_end, tie
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable
 
     from mlflow_azureml_backend.job import JobHandle, RunOutcome
+    from mlflow_azureml_backend.tracking.source_run import SourceRun
 
 _logger = logging.getLogger(__name__)
 
-# MLflow's limit on the params, and on the tags, of one request.
-_PARAMS_A_BATCH = 100
 _SECONDS_BETWEEN_LOOKS = 5.0
 _SECONDS_OF_RETRIES = 60.0
-_COPIED_BYTES = 10 * 1024 * 1024
-ARTIFACT_LIST = "azureml/artifacts.json"
-
-# The service's own diagnostics, which stay where they are.
-_SERVICE_FOLDERS = ("system_logs/", "logs/azureml/", "azureml-logs/")
-
-# Tags under `mlflow.` describe the run in *its* store; these two carry what the user logged.
-_CARRIED_TAGS = ("mlflow.log-model.history", "mlflow.note.content")
-
-
-class SourceRun(Protocol):
-    """The run to mirror, as the workspace gives it."""
-
-    def read(self) -> dict[str, Any]:
-        """Give MLflow's run object as JSON."""
-
-    def metric_history(self, key: str) -> Iterable[dict[str, Any]]:
-        """Give every point of a metric."""
-
-    def artifacts(self) -> list[dict[str, Any]]:
-        """List `path` and `size` of every file."""
-
-    def download(self, path: str, target: Path) -> None:
-        """Write one artifact to a file."""
 
 
 class MirroredRun:
@@ -80,10 +51,10 @@ class MirroredRun:
     ) -> None:
         self.run_id = run_id
         self._client = MlflowClient()
-        self._source = source
+        self._mirror = Mirror(self._client, run_id, source)
         self._pause = pause
-        self._metrics = MirroredMetrics(self._client, run_id, source)
         self._last_look = 0.0
+        self._waits = False
         self._finished = False
         self._lock = threading.Lock()
 
@@ -98,13 +69,18 @@ class MirroredRun:
     def update(self) -> None:
         """Mirror what is new, at most every few seconds; trouble is left for the next time."""
         with self._lock:
-            if time.monotonic() - self._last_look < _SECONDS_BETWEEN_LOOKS:
+            if self._finished or time.monotonic() - self._last_look < _SECONDS_BETWEEN_LOOKS:
                 return
             self._last_look = time.monotonic()
             try:
-                self._mirror_data(self._source.read(), everything=False)
-            except (WorkspaceError, MlflowException) as error:
+                self._mirror.update()
+            except WorkspaceError as error:
+                # Whoever follows the job tells of a workspace that is away.
                 _logger.debug("Mirroring of run '%s' waits: %s", self.run_id, error)
+            except (MlflowException, TrackingError) as error:
+                self._tell_of_waiting(str(error))
+            else:
+                self._tell_of_waiting(None)
 
     def finish(self, outcome: RunOutcome) -> None:
         """Mirror everything, then end the run as the job ended.
@@ -116,112 +92,78 @@ class MirroredRun:
             if self._finished:
                 return
             try:
-                if not self._is_complete(outcome):
-                    self._complete(outcome)
+                self._finished = self._is_complete(outcome) or self._complete(outcome)
             except MlflowException as error:
                 raise TrackingError(
-                    f"MLflow run '{self.run_id}' could not be completed: {error.message}"
+                    f"MLflow run '{self.run_id}' could not be completed: {error.message} "
+                    f"Job and workspace have it all; `mlflow-azureml wait {self.run_id}` "
+                    "completes it."
                 ) from error
-            self._finished = True
+            except TrackingError as error:
+                raise TrackingError(
+                    f"MLflow run '{self.run_id}' could not be completed: {error}"
+                ) from error
+
+    def _tell_of_waiting(self, reason: str | None) -> None:
+        """Say once that the user's store takes nothing, and once that it has caught up."""
+        if reason is not None and not self._waits:
+            _logger.warning(
+                "MLflow run '%s' is not up to date, and catches up as soon as its store takes it; "
+                "the job goes on. %s",
+                self.run_id,
+                reason,
+            )
+        elif reason is None and self._waits:
+            _logger.warning("MLflow run '%s' has caught up with its job.", self.run_id)
+        self._waits = reason is not None
 
     def _is_complete(self, outcome: RunOutcome) -> bool:
         """Tell whether somebody has mirrored everything after the job's end."""
         tags = run_to_end(self._client, self.run_id, outcome.status.value).data.tags
         return bool(tags.get(MIRRORED) == outcome.status.value)
 
-    def _complete(self, outcome: RunOutcome) -> None:
-        source = self._mirror_all()
+    def _complete(self, outcome: RunOutcome) -> bool:
+        """Mirror everything and end the run; tell whether all of it is there."""
+        source, lacking = self._mirror_all(outcome)
+        if lacking is not None:
+            # The user's run must end all the same.
+            _logger.warning(
+                "Not all that the job logged is in MLflow run '%s'; `mlflow-azureml wait %s` "
+                "tries it again. %s",
+                self.run_id,
+                self.run_id,
+                lacking,
+            )
         if outcome.error:
             self._client.set_tag(self.run_id, ERROR, outcome.error[:TAG_LENGTH])
         mine = self._client.get_run(self.run_id).info
         ended = source.get("info", {}).get("end_time") if source else None
-        # Two processes that finish at once end the run the same way, at the service's own time.
+        # Two processes that finish at once end the run the same way, at the service's own time;
+        # clocks that differ must not end it before it began.
         self._client.set_terminated(
             self.run_id,
             outcome.status.to_run_status(),
             end_time=max(int(ended), mine.start_time) if ended else None,
         )
-        if source is not None:
+        if source is not None and lacking is None:
             self._client.set_tag(self.run_id, MIRRORED, outcome.status.value)
+            return True
+        return False
 
-    def _mirror_all(self) -> dict[str, Any] | None:
-        """Mirror everything; give the run that was mirrored, or None where that was impossible."""
+    def _mirror_all(self, outcome: RunOutcome) -> tuple[dict[str, Any] | None, str | None]:
+        """Mirror everything; give the run that was mirrored, or None, and what is lacking."""
         deadline = time.monotonic() + _SECONDS_OF_RETRIES
         pause = 1.0
         while True:
             try:
-                try:
-                    source = self._source.read()
-                except NotFoundError:
-                    return None  # a job that never started has no run
-                self._mirror_data(source, everything=True)
-                self._mirror_artifacts()
+                return self._mirror.complete()
+            except NotFoundError as error:
+                # A job that never started has no run.
+                return None, str(error) if outcome.status is JobStatus.COMPLETED else None
             except (UnavailableError, QuotaError) as error:
                 if time.monotonic() + pause > deadline:
-                    _logger.warning(
-                        "The job's MLflow run could not be mirrored; `mlflow-azureml wait %s` "
-                        "tries it again. %s",
-                        self.run_id,
-                        error,
-                    )
-                    return None
+                    return None, str(error)
                 self._pause(pause)
                 pause *= 2
             except WorkspaceError as error:
-                # The user's run must end all the same.
-                _logger.warning("The job's MLflow run could not be mirrored: %s", error)
-                return None
-            else:
-                return source
-
-    def _mirror_data(self, source: Mapping[str, Any], *, everything: bool) -> None:
-        data = source.get("data", {})
-        mine = self._client.get_run(self.run_id).data
-        self._mirror_params(data.get("params", []), mine.params)
-        self._mirror_tags(data.get("tags", []), mine.tags)
-        self._metrics.mirror(data.get("metrics", []), everything=everything)
-
-    def _mirror_params(self, params: list[dict[str, str]], mine: Mapping[str, str]) -> None:
-        missing = [Param(p["key"], p.get("value", "")) for p in params if p["key"] not in mine]
-        for batch in batches(missing, _PARAMS_A_BATCH):
-            self._client.log_batch(self.run_id, params=batch)
-
-    def _mirror_tags(self, tags: list[dict[str, str]], mine: Mapping[str, str]) -> None:
-        changed = [
-            RunTag(tag["key"], tag.get("value", ""))
-            for tag in tags
-            if _is_users(tag["key"]) and mine.get(tag["key"]) != tag.get("value", "")
-        ]
-        for batch in batches(changed, _PARAMS_A_BATCH):
-            self._client.log_batch(self.run_id, tags=batch)
-
-    def _mirror_artifacts(self) -> None:
-        """Copy small files, and list all of them with their sizes."""
-        files = self._source.artifacts()
-        if not files:
-            return
-        with tempfile.TemporaryDirectory(prefix="mlflow-azureml-") as folder:
-            root = Path(folder).resolve()
-            listing = root / ARTIFACT_LIST
-            for file in files:
-                target = (root / file["path"]).resolve()
-                if _is_copied(file) and _has_place(target, root, listing):
-                    self._source.download(file["path"], target)
-            listing.parent.mkdir(exist_ok=True)
-            listing.write_text(json.dumps(files, indent=1), encoding="utf-8")
-            self._client.log_artifacts(self.run_id, folder)
-
-
-def _is_copied(file: Mapping[str, Any]) -> bool:
-    small = (file["size"] or 0) <= _COPIED_BYTES
-    return small and not str(file["path"]).startswith(_SERVICE_FOLDERS)
-
-
-def _has_place(target: Path, root: Path, listing: Path) -> bool:
-    """Tell whether an artifact's file is inside the folder and not in the way of the listing."""
-    in_the_way = listing in (target, *target.parents) or target in listing.parents
-    return root in target.parents and not in_the_way
-
-
-def _is_users(key: str) -> bool:
-    return key in _CARRIED_TAGS or not key.startswith(("mlflow.", "azureml.", "_aml_system"))
+                return None, str(error)

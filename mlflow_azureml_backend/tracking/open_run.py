@@ -10,10 +10,11 @@ from mlflow.tracking import MlflowClient
 
 from mlflow_azureml_backend.errors import TrackingError
 from mlflow_azureml_backend.job import JobHandle, WorkspaceRef
+from mlflow_azureml_backend.tracking.artifact_listing import SMALL
 from mlflow_azureml_backend.tracking.choice import Mode, is_workspace_store
-from mlflow_azureml_backend.tracking.handle_tags import TRACKING, tags_of
+from mlflow_azureml_backend.tracking.handle_tags import MIRROR_ARTIFACTS, TRACKING, tags_of
+from mlflow_azureml_backend.tracking.live_run import LiveRun
 from mlflow_azureml_backend.tracking.lock_record import lock_tags, log_lock
-from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun, SourceRun
 from mlflow_azureml_backend.tracking.model_registry import wish_tags
 from mlflow_azureml_backend.tracking.own_run import end_unsubmitted
 from mlflow_azureml_backend.tracking.run_tags import project_tags
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.model_spec import ModelSpec
     from mlflow_azureml_backend.project import ProjectSpec
     from mlflow_azureml_backend.tracking.session import TrackingSession
+    from mlflow_azureml_backend.tracking.source_run import SourceRun
 
     class JobRun(SourceRun, Protocol):
         """The workspace's run of a job."""
@@ -48,6 +50,7 @@ def open_run(
     parameters: dict[str, str],
     locked: LockedEnvironment | None = None,
     model: ModelSpec | None = None,
+    mirror_artifacts: str = SMALL,
 ) -> TrackingSession:
     """Open the MLflow run of a job that is about to be submitted.
 
@@ -66,6 +69,7 @@ def open_run(
         parameters: All parameters of the entry point with their values, to be logged.
         locked: The locked environment that the job gets, to be logged.
         model: What is to be registered when the job has completed, or None.
+        mirror_artifacts: Which artifacts are mirrored: `none`, `small` or `all`.
 
     Raises:
         TrackingError: The store refused the run; nothing was submitted.
@@ -83,6 +87,8 @@ def open_run(
     # The handle comes with the run itself, before the job exists: a client that dies at any moment
     # from here on leaves a run by which the job is found, or found never to have been submitted.
     tags |= {**tags_of(JobHandle(workspace=workspace, job_name=job_name)), TRACKING: mode.value}
+    # Another process may be the one that completes the run.
+    tags[MIRROR_ARTIFACTS] = mirror_artifacts
     client = MlflowClient()
     run_id = None
     try:
@@ -94,7 +100,7 @@ def open_run(
             end_unsubmitted(client, run_id, error.message)
         raise TrackingError(f"No MLflow run could be opened: {error.message}") from error
     log_lock(run_id, locked)
-    return MirroredRun(run_id, job_run) if mode is Mode.MIRROR else SharedRun(run_id)
+    return LiveRun(run_id, job_run) if mode is Mode.MIRROR else SharedRun(run_id)
 
 
 def reopen_run(
@@ -115,4 +121,4 @@ def reopen_run(
         raise TrackingError(f"MLflow run '{run_id}': {error.message}") from error
     if mode in {Mode.SHARED.value, Mode.BOTH.value}:
         return SharedRun(run_id)
-    return MirroredRun(run_id, job_run)
+    return LiveRun(run_id, job_run)

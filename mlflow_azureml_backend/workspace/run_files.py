@@ -55,13 +55,22 @@ class RunFiles:
 
     Args:
         connection: The workspace.
-        job_name: The job.
+        job_name: The job, or what else has a folder of artifacts.
+        experiment_id: The run's experiment; None: asked for.
         client_arguments: What all storage clients share: transport and retry policy.
     """
 
-    def __init__(self, connection: Connection, job_name: str, **client_arguments: Any) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        job_name: str,
+        *,
+        experiment_id: str | None = None,
+        **client_arguments: Any,
+    ) -> None:
         self._connection = connection
         self._job_name = job_name
+        self._experiment_id = experiment_id
         # `proxies` is a policy's, the CA bundle the transport's, which has it already.
         self._arguments = {**connection.endpoint.client_arguments, **client_arguments}
 
@@ -114,16 +123,17 @@ class RunFiles:
     @property
     def _artifacts_url(self) -> str:
         connection = self._connection
-        run = connection.json(
-            "GET",
-            f"{connection.api}/mlflow/v2.0{connection.ref.arm_id}/api/2.0/mlflow/runs/get",
-            query={"run_id": self._job_name},
-            doing=f"reading the MLflow run of job '{self._job_name}'",
-        )
-        experiment = run["run"]["info"]["experiment_id"]
+        if self._experiment_id is None:
+            run = connection.json(
+                "GET",
+                f"{connection.api}/mlflow/v2.0{connection.ref.arm_id}/api/2.0/mlflow/runs/get",
+                query={"run_id": self._job_name},
+                doing=f"reading the MLflow run of job '{self._job_name}'",
+            )
+            self._experiment_id = run["run"]["info"]["experiment_id"]
         return (
             f"{connection.api}/history/v1.0{connection.ref.arm_id}"
-            f"/experimentids/{experiment}/runs/{self._job_name}/artifacts"
+            f"/experimentids/{self._experiment_id}/runs/{self._job_name}/artifacts"
         )
 
     def _artifact(self, path: str, url: str) -> RunFile | None:
@@ -193,12 +203,15 @@ class RunFiles:
 
 
 @contextmanager
-def run_files(connection: Connection, job_name: str) -> Iterator[RunFiles]:
+def run_files(
+    connection: Connection, job_name: str, *, experiment_id: str | None = None
+) -> Iterator[RunFiles]:
     """Open the files of a job for listing and reading.
 
     Args:
         connection: The workspace.
-        job_name: The job.
+        job_name: The job, or what else has a folder of artifacts.
+        experiment_id: The run's experiment; None: asked for.
     """
     import requests
     from azure.core.pipeline.transport import RequestsTransport
@@ -218,7 +231,13 @@ def run_files(connection: Connection, job_name: str) -> Iterator[RunFiles]:
         retry = ExponentialRetry(
             initial_backoff=_BACKOFF, increment_base=2, retry_total=3, random_jitter_range=1
         )
-        yield RunFiles(connection, job_name, transport=transport, retry_policy=retry)
+        yield RunFiles(
+            connection,
+            job_name,
+            experiment_id=experiment_id,
+            transport=transport,
+            retry_policy=retry,
+        )
 
 
 def _first_then(first: Any, fresh: Callable[[], Any]) -> Callable[[], Any]:

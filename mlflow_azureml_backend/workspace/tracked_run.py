@@ -6,18 +6,20 @@ The run's id is the job's name. Reading it as plain JSON needs no azureml-mlflow
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.errors import NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mlflow_azureml_backend.workspace.connection import Connection
+    from mlflow_azureml_backend.workspace.listed_files import ListedFiles
 
-_PAGE = 25_000
-_CHUNK = 4 << 20
+# Points of a request: MLflow gives up to 25,000; some are read side by side.
+_PAGE = 10_000
+_MODELS_A_PAGE = 50
 
 
 class TrackedRun:
@@ -53,40 +55,92 @@ class TrackedRun:
 
     def metric_history(self, key: str) -> Iterator[dict[str, Any]]:
         """Give every logged point of a metric: `key`, `value`, `timestamp`, `step`."""
-        token = ""
+        for _, points in self.metric_pages(key):
+            yield from points
+
+    def metric_pages(
+        self, key: str, *, start: str = ""
+    ) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+        """Give the history of a metric, each page with the place at which it begins.
+
+        Args:
+            key: The metric.
+            start: The place of the page to begin with; empty: the first.
+        """
+        token = start
         while True:
             query: dict[str, Any] = {"metric_key": key, "max_results": _PAGE}
             if token:
                 query["page_token"] = token
             page = self._get("metrics/get-history", run_id=self._run_id, **query)
-            yield from page.get("metrics", [])
+            yield token, page.get("metrics", [])
             token = page.get("next_page_token") or ""
             if not token:
                 return
 
     def artifacts(self) -> list[dict[str, Any]]:
         """List the run's files: `path` and `size` in bytes, sorted by path."""
+        with self.files() as files:
+            return files.listed
+
+    @contextmanager
+    def files(self) -> Iterator[ListedFiles]:
+        """Open the run's artifacts, for listing and downloading."""
+        from mlflow_azureml_backend.workspace.listed_files import ListedFiles
         from mlflow_azureml_backend.workspace.run_files import run_files
 
-        # The service's list of artifacts knows no sizes: storage does.
         with run_files(self._connection, self._run_id) as files:
-            return [{"path": file.path, "size": file.size} for file in files.artifacts()]
+            yield ListedFiles(files)
 
-    def download(self, path: str, target: Path) -> None:
-        """Write one artifact to a file, creating its folders.
+    def logged_models(self) -> Sequence[dict[str, Any]]:
+        """Give the models that the run logged, as MLflow 3 has them.
+
+        The service may know no logged models, as before MLflow 3: then there are none.
+        """
+        run = self.read()
+        outputs = (run.get("outputs") or {}).get("model_outputs") or []
+        found = {model["info"]["model_id"]: model for model in self._search_models(run)}
+        for output in outputs:
+            if output["model_id"] not in found:
+                answer = self._get(f"logged-models/{output['model_id']}")
+                found[output["model_id"]] = answer["model"]
+        return list(found.values())
+
+    @contextmanager
+    def model_files(self, model: Mapping[str, Any]) -> Iterator[ListedFiles]:
+        """Open the artifacts of a logged model.
 
         Args:
-            path: As `artifacts` lists it.
-            target: The file.
+            model: As `logged_models` gives it.
         """
-        url = f"{self._artifacts_url()}/contentinfo"
-        info = self._connection.json("GET", url, query={"path": path}, doing=f"reading '{path}'")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with target.open("wb") as file:
-            while chunk := self._connection.bytes_from(
-                info["contentUri"], offset=file.tell(), size=_CHUNK
-            ):
-                file.write(chunk)
+        from mlflow_azureml_backend.workspace.listed_files import ListedFiles
+        from mlflow_azureml_backend.workspace.run_files import run_files
+
+        # The service keeps them as it keeps those of a run whose id is the model's.
+        model_id, experiment_id = model["info"]["model_id"], model["info"]["experiment_id"]
+        with run_files(self._connection, model_id, experiment_id=experiment_id) as files:
+            yield ListedFiles(files)
+
+    def _search_models(self, run: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        query: dict[str, Any] = {
+            "experiment_ids": [run["info"]["experiment_id"]],
+            "filter": f"source_run_id = '{self._run_id}'",
+            "max_results": _MODELS_A_PAGE,
+        }
+        while True:
+            try:
+                page = self._connection.json(
+                    "POST",
+                    f"{self._api}/logged-models/search",
+                    body=query,
+                    doing=f"reading the models of MLflow run '{self._run_id}'",
+                )
+            except NotFoundError:
+                return  # a service that knows no logged models
+            yield from page.get("models", [])
+            if not page.get("next_page_token"):
+                return
+            query["page_token"] = page["next_page_token"]
 
     def wait_until_readable(self, timeout: float = 30.0) -> None:
         """Return once the run can be read, as MLflow's calls right after submission need it.
@@ -113,15 +167,14 @@ class TrackedRun:
             else:
                 return
 
-    def _artifacts_url(self) -> str:
-        base = f"{self._connection.api}/history/v1.0{self._connection.ref.arm_id}"
-        experiment = self.read()["info"]["experiment_id"]
-        return f"{base}/experimentids/{experiment}/runs/{self._run_id}/artifacts"
+    @property
+    def _api(self) -> str:
+        return f"{self._connection.api}/mlflow/v2.0{self._connection.ref.arm_id}/api/2.0/mlflow"
 
     def _get(self, call: str, **query: Any) -> dict[str, Any]:
-        url = (
-            f"{self._connection.api}/mlflow/v2.0{self._connection.ref.arm_id}/api/2.0/mlflow/{call}"
-        )
         return self._connection.json(
-            "GET", url, query=query, doing=f"reading MLflow run '{self._run_id}'"
+            "GET",
+            f"{self._api}/{call}",
+            query=query,
+            doing=f"reading MLflow run '{self._run_id}'",
         )

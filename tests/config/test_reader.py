@@ -97,6 +97,7 @@ def test_every_key_is_read():
             "early_termination": None,
         },
         "steps": None,
+        "mirror_artifacts": "all",
         "stream": False,
         "on_interrupt": "detach",
         "tracking": "mirror",

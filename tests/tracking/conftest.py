@@ -1,6 +1,7 @@
 """A real MLflow store, made once; every test has an experiment of its own."""
 
 import itertools
+from contextlib import contextmanager
 from pathlib import Path
 
 import mlflow
@@ -50,7 +51,11 @@ class JobRun:
         self.tags = {}
         self.points = {}
         self.latest = {}
-        self.files = {}
+        self.files_there = {}
+        self.unreadable = {}
+        self.on_disk = []
+        self.page = 1000
+        self.pages_read = []
         self.sizes = {}
         self.end_time = None
         self.error = None
@@ -78,23 +83,43 @@ class JobRun:
             },
         }
 
-    def metric_history(self, key):
+    def metric_pages(self, key, *, start=""):
         self._answer()
         self.histories_read.append(key)
-        yield from list(self.points[key])
+        points = list(self.points[key])
+        for place in range(int(start or 0), max(len(points), 1), self.page):
+            self.pages_read.append((key, place))
+            yield str(place), points[place : place + self.page]
 
-    def artifacts(self):
+    def metric_history(self, key):
+        for _, page in self.metric_pages(key):
+            yield from page
+
+    @contextmanager
+    def files(self):
         self._answer()
+        yield self
+
+    @property
+    def listed(self):
         return [
             {"path": path, "size": self.sizes.get(path, len(content))}
-            for path, content in sorted(self.files.items())
+            for path, content in sorted(self.files_there.items())
         ]
 
-    def download(self, path, target: Path):
+    def download(self, paths, folder: Path):
         self._answer()
-        self.downloads.append(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(self.files[path])
+        self.downloads += paths
+        for path in set(paths) - set(self.unreadable):
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(self.files_there[path])
+        self.on_disk.append(sum(file.is_file() for file in folder.rglob("*")))
+        return {path: self.unreadable[path] for path in paths if path in self.unreadable}
+
+    def logged_models(self):
+        self._answer()
+        return []
 
     def wait_until_readable(self):
         self._answer()

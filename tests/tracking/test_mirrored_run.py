@@ -270,7 +270,7 @@ def test_mirroring_again_changes_nothing_whoever_does_it(client, run_id, job_run
         job_run.log("loss", step, step=step)
     for value in ("NaN", "Infinity", "-Infinity", 1e-300, 0.1 + 0.2):
         job_run.log("odd", value)
-    job_run.files = {"outputs/model.txt": b"model"}
+    job_run.files_there = {"outputs/model.txt": b"model"}
     first = MirroredRun(run_id, job_run)
     first.finish(COMPLETED)
     before = snapshot(client, run_id, files, ["loss", "odd"])
@@ -350,7 +350,7 @@ def listing(files):
 
 
 def test_small_artifacts_are_copied_and_all_are_listed(run_id, job_run, files):
-    job_run.files = {
+    job_run.files_there = {
         "model/MLmodel": b"flavors: {}",
         "empty.txt": b"",
         "outputs/a file ü.bin": bytes(range(256)),
@@ -372,13 +372,13 @@ def test_small_artifacts_are_copied_and_all_are_listed(run_id, job_run, files):
     }
     assert copied["outputs/a file ü.bin"] == bytes(range(256))
     assert {file["path"]: file["size"] for file in listing(files)} == {
-        **{path: len(content) for path, content in job_run.files.items()},
+        **{path: len(content) for path, content in job_run.files_there.items()},
         "large.bin": 11 * 1024 * 1024,
     }
 
 
 def test_a_file_whose_size_is_not_told_is_copied(run_id, job_run, files):
-    job_run.files = {"a.txt": b"a"}
+    job_run.files_there = {"a.txt": b"a"}
     job_run.sizes = {"a.txt": None}
     MirroredRun(run_id, job_run).finish(COMPLETED)
     assert files()["a.txt"] == b"a"
@@ -394,7 +394,7 @@ def test_a_job_without_artifacts_gets_no_listing(run_id, job_run, files):
 )
 def test_an_artifacts_name_cannot_leave_the_run(run_id, job_run, files, tmp_path, path):
     target = path.replace("/ABSOLUTE", str(tmp_path))
-    job_run.files = {target: b"x", "good.txt": b"g"}
+    job_run.files_there = {target: b"x", "good.txt": b"g"}
     MirroredRun(run_id, job_run).finish(COMPLETED)
     assert job_run.downloads == ["good.txt"]
     assert set(files()) == {"good.txt", "azureml/artifacts.json"}
@@ -406,7 +406,7 @@ def test_an_artifacts_name_cannot_leave_the_run(run_id, job_run, files, tmp_path
 def test_an_artifact_in_the_place_of_the_listing_does_not_end_the_mirroring(
     client, run_id, job_run, files, path
 ):
-    job_run.files = {path: b"x", "good.txt": b"g"}
+    job_run.files_there = {path: b"x", "good.txt": b"g"}
     MirroredRun(run_id, job_run).finish(COMPLETED)
     assert {file["path"] for file in listing(files)} == {path, "good.txt"}
     assert files()["good.txt"] == b"g"
@@ -485,7 +485,7 @@ def test_a_run_ends_when_its_job_ended(client, run_id, job_run):
 
 def test_a_run_that_is_complete_is_not_mirrored_again(run_id, job_run):
     job_run.log("loss", 1)
-    job_run.files = {"a.txt": b"a"}
+    job_run.files_there = {"a.txt": b"a"}
     for _ in range(2):
         MirroredRun(run_id, job_run).finish(COMPLETED)
     assert job_run.downloads == ["a.txt"]
