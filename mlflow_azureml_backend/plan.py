@@ -15,7 +15,7 @@ from mlflow_azureml_backend.config.job_schema import JOB_KEYS
 from mlflow_azureml_backend.config.schema import ImageConfig
 from mlflow_azureml_backend.locking.environment_lock import lock_environment
 from mlflow_azureml_backend.project.config_files import read_config_files, read_job_file
-from mlflow_azureml_backend.project.loader import read_project
+from mlflow_azureml_backend.project.loader import fetch_project, read_project
 from mlflow_azureml_backend.translate import ClientVersions, translate
 from mlflow_azureml_backend.translate.job_yaml import as_text, job_yaml
 from mlflow_azureml_backend.translate.local_image import builds_project
@@ -103,15 +103,17 @@ def plan_run(
         AzureMLBackendError: The config, the project or its environment is wrong.
     """
     own, options = read_backend_config(backend_config)
+    root = fetch_project(project_uri, version)
+    laid = read_job_file(own, root)
     project = read_project(
         project_uri,
         version=version,
         entry_point=entry_point,
         parameters=parameters,
-        build_image=options.build_image or builds_project(own),
-        config=own,
+        build_image=options.build_image or builds_project(laid),
+        config=laid,
+        root=root,
     )
-    laid = read_job_file(own, project.root)
     config = read_config_files(laid, project.root)
     spec = translate(
         project,
