@@ -15,6 +15,7 @@ from mlflow.projects.backend.abstract_backend import AbstractBackend
 from mlflow_azureml_backend.config import locate_workspace
 from mlflow_azureml_backend.errors import DryRunError, JobFailedError, WorkspaceError
 from mlflow_azureml_backend.follow import display_for
+from mlflow_azureml_backend.nesting import handing_down
 from mlflow_azureml_backend.plan import plan_run, with_lock
 from mlflow_azureml_backend.registration import wished_registration
 from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun
@@ -126,6 +127,7 @@ class AzureMLProjectBackend(AbstractBackend):
             docker_auth=plan.options.docker_auth,
             shown=config.stream,
         )
+        spec = handing_down(spec, plan.handed_down)
         job_name = new_job_name(project.name or project.root.name)
         move_to_workspace(
             choice,

@@ -27,6 +27,7 @@ from mlflow_azureml_backend.project.environment_files import read_environment
 from mlflow_azureml_backend.project.git import git_source, without_credentials
 from mlflow_azureml_backend.project.local_data import find_local_data
 from mlflow_azureml_backend.project.mlproject_file import check_mlproject
+from mlflow_azureml_backend.project.nested_runs import starts_runs
 from mlflow_azureml_backend.project.snapshot_files import check_size, list_files
 from mlflow_azureml_backend.project.spec import EntryPoint, Parameter, ProjectSpec
 from mlflow_azureml_backend.project.steps import with_steps
@@ -56,6 +57,7 @@ def read_project(
     environ: Mapping[str, str] | None = None,
     build_image: bool = False,
     config: BackendConfig | None = None,
+    root: Path | None = None,
 ) -> ProjectSpec:
     """Fetch and read a project, and check that the entry point can be run with these values.
 
@@ -67,14 +69,15 @@ def read_project(
         environ: Where docker_env's copied variables come from; default: this process.
         build_image: The user wants an image built from the project's Dockerfile.
         config: Says which parameters are inputs, outputs or a sweep's, and what belongs to the
-            snapshot.
+            snapshot; its job file laid under it already.
+        root: The project's folder, where `fetch_project` was asked already.
 
     Raises:
         ProjectError: Nothing could be fetched, or the MLproject, the files that it names, the
             entry point or the values are wrong, or data that they name does not exist.
         EnvironmentSpecError: The environment file is unreadable or wrong.
     """
-    root = _fetch(uri, version)
+    root = root or fetch_project(uri, version)
     project, warnings = _load(root)
     values = {str(key): str(value) for key, value in (parameters or {}).items()}
     config = config or BackendConfig()
@@ -100,6 +103,7 @@ def read_project(
         git=git_source(root),
         warnings=(*warnings, *unknown_types(entry)),
         local_data=MappingProxyType(local_data),
+        starts_runs=starts_runs(root, entry.command),
     )
     if config.steps is None:
         return spec
@@ -130,7 +134,16 @@ def _load(root: Path) -> tuple[Any, tuple[str, ...]]:
         raise ProjectError(f"{root}: {error.message}") from error
 
 
-def _fetch(uri: str, version: str | None) -> Path:
+def fetch_project(uri: str, version: str | None) -> Path:
+    """Bring a project to this machine, and give its folder.
+
+    Args:
+        uri: Folder, `file://` URI, zip file or git URI, the last three with `#subdirectory`.
+        version: Git commit, branch or tag.
+
+    Raises:
+        ProjectError: It cannot be fetched, or is no folder.
+    """
     if not uri.strip():
         raise ProjectError("No project is named: give a folder, a zip file or a git URI.")
     shown = without_credentials(uri)

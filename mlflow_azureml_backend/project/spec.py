@@ -121,6 +121,7 @@ class ProjectSpec:
             name.
         steps: The steps of a pipeline, each as a project with its own entry point and values;
             nothing for a job of its own.
+        starts_runs: Whether the entry point starts runs of this backend itself.
     """
 
     name: str | None
@@ -135,6 +136,7 @@ class ProjectSpec:
     local_data: Mapping[str, LocalData] = field(default_factory=lambda: MappingProxyType({}))
     bindings: Mapping[str, Binding] = field(default_factory=lambda: MappingProxyType({}))
     steps: Mapping[str, ProjectSpec] = field(default_factory=lambda: MappingProxyType({}))
+    starts_runs: bool = False
 
     @property
     def is_fetched(self) -> bool:

@@ -90,6 +90,22 @@ def test_a_job_file_that_is_none_is_told(project, text, message):
     assert "job.yml" in result.output
 
 
+def test_what_a_job_file_says_of_a_parameters_data_counts(project):
+    (project / "MLproject").write_text(
+        "entry_points: {main: {parameters: {data: string, model: string}, "
+        "command: 'cat {data} > {model}'}}"
+    )
+    (project / "job.yml").write_text(
+        "inputs: {data: {type: uri_folder, path: 'azureml:wine:1'}}\n"
+        "outputs: {model: {type: uri_folder}}\n"
+    )
+    result = render(project, "-c", '{"job_file": "job.yml"}')
+    assert result.exit_code == 0, result.output
+    job = yaml.safe_load(result.stdout)
+    assert job["command"] == "cat '${{inputs.data}}' > '${{outputs.model}}'"
+    assert job["inputs"]["data"]["path"] == "azureml:wine:1"
+
+
 def test_a_generated_build_context_is_written_beside_the_file(project, tmp_path):
     config = '{"environment": {"image": "ubuntu:22.04"}, "inject": "environment"}'
     file = tmp_path / "out.yml"
