@@ -61,7 +61,7 @@ def choose_tracking(
         workspace=workspace,
         needed=variables_needed(tracking_uri),
         declared=declared,
-        has_children=spec.sweep is not None or spec.pipeline is not None,
+        is_sweep=spec.sweep is not None or spec.pipeline is not None,
         is_distributed=spec.distribution is not None,
         identity=(spec.identity or {}).get("type"),
     )

@@ -14,8 +14,8 @@ from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun
 
 if TYPE_CHECKING:
     from mlflow_azureml_backend.job import JobHandle, RunOutcome, WorkspaceRef
-    from mlflow_azureml_backend.tracking.mirrored_run import SourceRun
     from mlflow_azureml_backend.tracking.session import TrackingSession
+    from mlflow_azureml_backend.tracking.source_run import SourceRun
 
 _logger = logging.getLogger(__name__)
 
