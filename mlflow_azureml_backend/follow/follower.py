@@ -85,6 +85,7 @@ class Follower:
         self._situation = Situation(service, job_name, clock=clock, metrics=display.live)
         self._phases = Phases()
         self._steps = StepLines()
+        self._steps_seen: JobDetails | None = None
         self._update: Future[None] | None = None
         self._status: JobStatus | None = None
         self._changed_at = self._started = clock()
@@ -165,8 +166,6 @@ class Follower:
         if first:
             self._elapsed_before = age_of(details)
         self._phases.see(details.status, self._clock())
-        for line in self._steps.news(details.steps or ()):
-            self._display.note(line)
         if self._logs.see(details.log_files) or self._status_is_news:
             self._changed_at = self._clock()
         if self._display.detailed:
@@ -194,6 +193,7 @@ class Follower:
             if self._logs.build_is_being_read:
                 return
             self._show_status()
+        self._tell_steps()
         self._logs.start()
 
     def _show_status(self) -> None:
@@ -202,6 +202,14 @@ class Follower:
             self._status = details.status
             if not self._status.is_terminal:
                 self._display.status(self._status, self._elapsed)
+
+    def _tell_steps(self) -> None:
+        """Tell what the last look saw of the steps, before what it lets us read of their logs."""
+        details, before = self._looks.details, self._steps_seen
+        self._steps_seen = details
+        if details is not None and details is not before:
+            for line in self._steps.news(details.steps or ()):
+                self._display.note(line)
 
     @property
     def _running(self) -> list[Future[Any]]:
