@@ -40,7 +40,7 @@ class RunState:
 
     def as_json(self) -> dict[str, Any]:
         """Give what `--json` prints."""
-        told = {
+        told: dict[str, Any] = {
             "run_id": self.run_id,
             "job_name": self.job_name,
             "status": None if self.status is None else self.status.value,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from mlflow_azureml_backend.errors import NotFoundError
@@ -28,18 +30,18 @@ def step(name, status, error=None):
     return StepState(name=name, job_name=f"{name}_job", status=JobStatus(status), error=error)
 
 
-def test_a_step_is_told_when_it_runs_and_after_its_last_line():
+def test_a_step_is_told_once_when_it_runs_and_once_when_it_has_ended():
     lines = StepLines()
 
     assert list(lines.news([step("a", "Queued")])) == []
     assert list(lines.news([step("a", "Running")])) == ["Step a  Running"]
-    assert list(lines.news([step("a", "Completed"), step("b", "Failed")])) == ["Step b  Running"]
-    assert list(lines.news([step("a", "Completed"), step("b", "Failed")])) == [
+    assert lines.ended([step("b", "Running"), step("a", "Completed")]) == {"a"}
+    assert list(lines.news([step("b", "Running"), step("a", "Completed")])) == [
         "Step a  Completed",
-        "Step b  Failed",
+        "Step b  Running",
     ]
-    assert list(lines.news([step("c", "Canceled")], at_end=True)) == ["Step c  Canceled"]
-    assert list(lines.news([step("a", "Completed")], at_end=True)) == []
+    assert lines.ended([step("a", "Completed"), step("c", "Canceled")]) == {"c"}
+    assert list(lines.news([step("a", "Completed"), step("c", "Canceled")])) == ["Step c  Canceled"]
 
 
 def test_the_lines_of_each_step_say_whose_they_are(capsys):
@@ -60,10 +62,36 @@ def test_the_lines_of_each_step_say_whose_they_are(capsys):
         "[train rank 1] two",
         "[train user_logs/x.txt] y",
     ]
-    assert shown.err.splitlines() == [
-        "0:00:00  Running",
+    assert shown.err.splitlines() == ["0:00:00  Running", "Step prepare  Completed"]
+
+
+def test_the_end_of_a_step_comes_after_its_last_line_and_before_the_next_step():
+    class Telling(Recorder):
+        def line(self, line):
+            self.notes.append(f"{line.step}: {line.text}")
+
+    class Stepping(ScriptedService):
+        def details(self, job_name, *, brief=False):
+            found = super().details(job_name, brief=brief)
+            steps = [step("prepare", "Running")]
+            if self.looks > 1:
+                steps = [step("prepare", "Completed"), step("fit", "Running")]
+            return dataclasses.replace(found, steps=tuple(steps))
+
+    said = {PREPARE_LOG: b"one\n"}
+    more = {PREPARE_LOG: b"one\ntwo\nthree\nfour\n", "steps/fit/user_logs/std_log.txt": b"x\n"}
+    clock, display = Clock(), Telling()
+    service = Stepping(("Running", said), ("Running", more), ("Completed", more))
+    service.clock = clock
+
+    Follower(service, "job_1", display, pause=clock.pause, clock=clock).follow(lambda _: None)
+
+    assert display.notes == [
         "Step prepare  Running",
+        *(f"prepare: {text}" for text in ("one", "two", "three", "four")),
         "Step prepare  Completed",
+        "Step fit  Running",
+        "fit: x",
     ]
 
 
