@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from mlflow_azureml_backend.emulator.pipelines.step_body import step_job_name
 from mlflow_azureml_backend.emulator.resources import USER, timestamp
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def create_job(
         key: the workspace.
         name: the job's name.
         job: the properties of its resource.
-        parent: the sweep that it is a trial of.
+        parent: the sweep that it is a trial of, or the pipeline that it is a step of.
     """
     now = datetime.now(timezone.utc)
     lineage = {"mlflow.parentRunId": parent, "mlflow.rootRunId": parent} if parent else {}
@@ -79,13 +80,17 @@ def described(job: Mapping[str, Any]) -> dict[str, str]:
 
 
 def children(state: State, key: WorkspaceKey, name: str) -> tuple[str, ...]:
-    """Name the trials of a sweep, in their order.
+    """Name the trials of a sweep, or the steps of a pipeline that have begun, in their order.
 
     Args:
         state: the documents of the workspace.
         key: the workspace.
-        name: the sweep; a job of another type has none.
+        name: the job; one of another type has none.
     """
+    job = state.get("job", key.storage_key, name)
+    if job is not None and job.body["jobType"] == "Pipeline":
+        steps = (step_job_name(key, name, step) for step in job.body["jobs"])
+        return tuple(step for step in steps if parent_of(state, key, step) == name)
     found: list[str] = []
     while parent_of(state, key, child := f"{name}_{len(found)}") == name:
         found.append(child)
@@ -93,7 +98,7 @@ def children(state: State, key: WorkspaceKey, name: str) -> tuple[str, ...]:
 
 
 def parent_of(state: State, key: WorkspaceKey, name: str) -> str | None:
-    """Name the sweep that a job is a trial of; None for a job on its own.
+    """Name the sweep or the pipeline that a job belongs to; None for a job on its own.
 
     Args:
         state: the documents of the workspace.

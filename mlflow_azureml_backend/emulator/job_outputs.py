@@ -53,6 +53,15 @@ def output_uri(name: str, output: str, body: Mapping[str, Any]) -> str:
     return f"azureml://datastores/workspaceblobstore/paths/azureml/{name}/{output}/"
 
 
+def artifacts_uri(name: str) -> str:
+    """Say where the artifacts of a job's run lie.
+
+    Args:
+        name: the job.
+    """
+    return f"azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.{name}/"
+
+
 def input_assets(key: WorkspaceKey, job: Document, region: str) -> dict[str, Any]:
     """Name the assets of a job's inputs by the inputs' names; literals are no assets.
 
@@ -70,16 +79,30 @@ def input_assets(key: WorkspaceKey, job: Document, region: str) -> dict[str, Any
     }
 
 
-def output_assets(key: WorkspaceKey, job: Document, region: str) -> dict[str, Any]:
+def output_assets(
+    key: WorkspaceKey, job: Document, run: Mapping[str, Any], region: str
+) -> dict[str, Any]:
     """Name the assets of a job's outputs by the outputs' names; there are none before its end.
+
+    Those of a pipeline are the assets of its steps.
 
     Args:
         key: the workspace.
         job: the job.
+        run: the run as the engine keeps it.
         region: the workspace's region.
     """
     if job.body["status"] != "Completed":
         return {}
+    if job.body["jobType"] == "Pipeline":
+        artifacts = f"azureml_{job.name}_output_data_default"
+        return {
+            "default": _reference(key, region, "uri_folder", artifacts, "1"),
+            **{
+                name: _reference(key, region, body["type"], body["name"], body["version"])
+                for name, body in (run.get("produced") or {}).items()
+            },
+        }
     return {
         name: _reference(key, region, body["jobOutputType"], *output_asset(job.name, name, body))
         for name, body in job.body["outputs"].items()

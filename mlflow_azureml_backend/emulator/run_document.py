@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,8 +16,38 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.emulator.resources import WorkspaceKey
     from mlflow_azureml_backend.emulator.state import Document
 
-_TRAITS: Final = ["scriptRun", "remote", "MFE", "DevPlatv2", "CommonRuntime"]
-_SWEEP_TRAITS: Final = ["hyperDrive", "remote", "MFE", "DevPlatv2"]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Kind:
+    run_type: str
+    orchestrator: str
+    traits: tuple[str, ...]
+    attribution: str | None = None
+
+
+_KINDS: Final[Mapping[str, _Kind]] = {
+    "Command": _Kind(
+        run_type="azureml.scriptrun",
+        orchestrator="Execution",
+        traits=("scriptRun", "remote", "MFE", "DevPlatv2", "CommonRuntime"),
+    ),
+    "Sweep": _Kind(
+        run_type="hyperdrive",
+        orchestrator="HyperDrive",
+        traits=("hyperDrive", "remote", "MFE", "DevPlatv2"),
+    ),
+    "Pipeline": _Kind(
+        run_type="azureml.PipelineRun",
+        orchestrator="Pipeline",
+        traits=("azureml.PipelineRun", "MFE", "HTTP", "DevPlatv2"),
+    ),
+}
+_STEP: Final = _Kind(
+    run_type="azureml.StepRun",
+    orchestrator="Execution",
+    traits=("azureml.StepRun", "scriptRun", "remote", "OsType:Linux", "CommonRuntime"),
+    attribution="Aether",
+)
 _RUNS: Final = uuid.UUID("0a4a5a7b-7d0e-5d43-9d8c-0a3c41d3be1c")
 
 
@@ -56,7 +87,7 @@ def run_details(
         **_people(tenant),
         "lastModifiedUtc": timestamp(job.modified),
         "inputs": input_assets(key, job, region),
-        "outputs": output_assets(key, job, region),
+        "outputs": output_assets(key, job, run, region),
         "currentAttemptId": 1,
     }
 
@@ -90,7 +121,7 @@ def run_metadata(
         "name": None,
         "description": job.body["description"],
         "hidden": job.body["isArchived"],
-        "runType": "hyperdrive" if _is_sweep(job) else "azureml.scriptrun",
+        "runType": _kind(job).run_type,
         "actionUris": {},
         "scriptName": None,
         "uniqueChildRunComputeTargets": [],
@@ -106,7 +137,7 @@ def run_metadata(
         "retainForLifetimeOfWorkspace": False,
         "queueingInfo": None,
         "inputs": input_assets(key, job, region),
-        "outputs": output_assets(key, job, region),
+        "outputs": output_assets(key, job, run, region),
     }
 
 
@@ -150,22 +181,41 @@ def _course(job: Document, run: Mapping[str, Any], region: str) -> dict[str, Any
 
 
 def _description(job: Document) -> dict[str, Any]:
-    compute = (job.body["computeId"] or "serverless").rpartition("/")[2]
-    sweep = _is_sweep(job)
-    count = (job.body["trial"] if sweep else job.body)["resources"]["instanceCount"]
+    kind = _kind(job)
     return {
         "tags": job.body["tags"],
         "properties": job.body["properties"],
-        "parameters": job.body.get("parameters") or {},
+        "parameters": _parameters(job),
         "services": {},
         "settings": {},
-        "target": compute,
         "runTypeV2": {
-            "orchestrator": "HyperDrive" if sweep else "Execution",
-            "traits": _SWEEP_TRAITS if sweep else _TRAITS,
-            "attribution": None,
-            "computeType": "AmlcTrain",
+            "orchestrator": kind.orchestrator,
+            "traits": list(kind.traits),
+            "attribution": kind.attribution,
+            "computeType": None if job.body["jobType"] == "Pipeline" else "AmlcTrain",
         },
+        **_compute(job),
+    }
+
+
+def _parameters(job: Document) -> dict[str, Any]:
+    if job.body["jobType"] != "Pipeline":
+        return job.body.get("parameters") or {}
+    return {
+        name: body["value"]
+        for name, body in job.body["inputs"].items()
+        if body["jobInputType"] == "literal"
+    }
+
+
+def _compute(job: Document) -> dict[str, Any]:
+    if job.body["jobType"] == "Pipeline":  # which no compute runs: only its steps are
+        return {"target": None, "computeRequest": None, "compute": None}
+    compute = (job.body["computeId"] or "serverless").rpartition("/")[2]
+    about = job.body["trial"] if job.body["jobType"] == "Sweep" else job.body
+    count = about["resources"]["instanceCount"]
+    return {
+        "target": compute,
         "computeRequest": {"nodeCount": count, "gpuCount": 0},
         "compute": {
             "target": compute,
@@ -182,8 +232,10 @@ def _description(job: Document) -> dict[str, Any]:
     }
 
 
-def _is_sweep(job: Document) -> bool:
-    return bool(job.body["jobType"] == "Sweep")
+def _kind(job: Document) -> _Kind:
+    if job.body["properties"].get("azureml.runsource") == "azureml.StepRun":
+        return _STEP
+    return _KINDS[job.body["jobType"]]
 
 
 def _people(tenant: str) -> dict[str, Any]:

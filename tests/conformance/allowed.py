@@ -96,6 +96,39 @@ ALLOWED: Final[tuple[Allowed, ...]] = (
         answered="azureml://datastores/",
     ),
     Allowed(
+        "* {WS}/jobs/*",
+        "properties.properties.azureml.continue_on_step_failure",
+        "What a pipeline does that is not told has changed: False in 2022, True in 2023.",
+    ),
+    Allowed(
+        "PUT {WS}/components/*",
+        "properties.componentSpec.version",
+        "The service of 2022 wrote the version that it chose, the one of 2023 what was sent.",
+    ),
+    Allowed(
+        "PUT {WS}/components/*",
+        "properties.componentSpec.environment",
+        "The service found it in a registry; the emulator has none.",
+    ),
+    Allowed(
+        "PUT {WS}/components/*",
+        "properties.componentSpec.$schema",
+        "The service of 2022 added it; today's clients refuse it.",
+        kinds=("missing",),
+    ),
+    Allowed(
+        "POST {API}/history/v1.0{WS}/rundata",
+        "runDefinition",
+        "No client reads the definition of a pipeline's run.",
+        kinds=("type",),
+    ),
+    Allowed(
+        "* {API}/history/*",
+        "*ancel*",
+        "Clients cancel a pipeline as they cancel any job; the studio's own address is not there.",
+        kinds=("missing", "type"),
+    ),
+    Allowed(
         "* {WS}/computes/*",
         "properties.properties.*NodeCount",
         "The emulator has no machines: a cluster has no nodes while nothing runs.",

@@ -91,6 +91,13 @@ EXEMPTIONS: Final[tuple[Exemption, ...]] = (
         message="'(priority|locations|maxInstanceCount|parentJobName)'",
         client="^azure-ai-ml/",
     ),
+    Exemption(
+        operation="Jobs_Get",
+        part="response",
+        field="",
+        reason="A step of a pipeline is answered without them, as in the recorded traffic.",
+        message="'properties' is a required property",
+    ),
 )
 """What may be."""
 

@@ -52,7 +52,14 @@ class Fates:
             document: the job; any other document is given back as it is.
         """
         properties = document.get("properties") if isinstance(document, dict) else None
-        if name is None or not isinstance(properties, dict):
+        if not isinstance(properties, dict):
+            return document
+        if isinstance(spec := properties.get("componentSpec"), dict):
+            # The steps of a recording's pipelines go the way that one of them went.
+            pipeline = next(iter((*self.canceled, *self._ends)), "")
+            steered = self._with_first_line(pipeline, spec, "Completed")
+            return {**document, "properties": {**properties, "componentSpec": steered}}
+        if name is None:
             return document
         if properties.get("jobType") == "Sweep" and isinstance(properties.get("trial"), dict):
             trial = self._with_first_line(name, properties["trial"], "Running")

@@ -105,13 +105,17 @@ class Preparation:
             self._ensure(self._plain(found["kind"].lower(), found["name"], body))
         if method == "PUT" and found and found["kind"].lower() == "jobs":
             self._references((exchange.request_body or {}).get("properties") or {})
+        if method == "PUT" and found and found["kind"].lower() == "components":
+            sent = (exchange.request_body or {}).get("properties") or {}
+            spec = sent.get("componentSpec") or {}
+            self._references({"environmentId": spec.get("environment")})
 
     def _runs(self, exchange: Exchange) -> None:
         """Make the job whose run is read."""
         sent = exchange.request_body if isinstance(exchange.request_body, dict) else {}
         found = _RUN.search(exchange.path)
         run = found["run"] if found else sent.get("runId")
-        if not run:
+        if not run or f"arm /jobs/{run}".lower() in self._settled:
             return
         body = exchange.body if isinstance(exchange.body, dict) else {}
         metadata = body.get("runMetadata", body)

@@ -70,7 +70,8 @@ def read_definition(state: State, workspace: WorkspaceKey, job: Mapping[str, Any
     """
     if job["jobType"] != "Command":
         raise JobFailure(
-            f"The emulator runs no jobs of the type {job['jobType']}, only Command and Sweep."
+            f"The emulator runs no jobs of the type {job['jobType']}, only Command, Sweep and "
+            "Pipeline."
         )
     layout = read_layout(job)
     demand = read_demand(state, workspace, job)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from mlflow_azureml_backend.emulator.jobs.definition import cluster_of
 from mlflow_azureml_backend.emulator.jobs.nodes import Nodes
 from mlflow_azureml_backend.emulator.jobs.pace import Paces
+from mlflow_azureml_backend.emulator.jobs.pipeline_worker import PipelineWorker
 from mlflow_azureml_backend.emulator.jobs.sweep_worker import SweepWorker
 from mlflow_azureml_backend.emulator.jobs.worker import Worker
 from mlflow_azureml_backend.emulator.resources import WorkspaceKey
@@ -17,11 +18,13 @@ from mlflow_azureml_backend.emulator.runtimes import runtime_named
 
 if TYPE_CHECKING:
     from mlflow_azureml_backend.emulator.emulation import Emulation
+    from mlflow_azureml_backend.emulator.jobs.driver import Driver
     from mlflow_azureml_backend.emulator.runtimes import Runtime
 
 _KIND: Final = "active-job"
 _EVERYWHERE: Final = ""  # these documents are the engine's own, across all workspaces
 _SHUTDOWN_SECONDS: Final = 15.0
+_PARENTS: Final = {"Sweep": SweepWorker, "Pipeline": PipelineWorker}
 
 
 class JobEngine:
@@ -43,7 +46,7 @@ class JobEngine:
             emulation.settings.runtime, emulation.settings.root / "environments"
         )
         self._lock = threading.Lock()
-        self._workers: dict[str, Worker | SweepWorker] = {}
+        self._workers: dict[str, Driver] = {}
         self.changed = threading.Condition()
         """Is notified whenever a job has ended."""
         self._stopping = False
@@ -111,7 +114,7 @@ class JobEngine:
         worker = self.worker(workspace, name)
         return worker is not None and worker.course.cancel()
 
-    def worker(self, workspace: WorkspaceKey, name: str) -> Worker | SweepWorker | None:
+    def worker(self, workspace: WorkspaceKey, name: str) -> Driver | None:
         """Give what drives a job; None when it has ended.
 
         Args:
@@ -139,7 +142,7 @@ class JobEngine:
         for worker in workers:
             worker.join(max(0.0, deadline - time.monotonic()))
 
-    def _worker(self, workspace: WorkspaceKey, name: str) -> Worker | SweepWorker | None:
+    def _worker(self, workspace: WorkspaceKey, name: str) -> Driver | None:
         """Make what drives a job; None when it is driven already, or not to be driven."""
         known_as = _key(workspace, name)
         with self._lock:
@@ -150,29 +153,22 @@ class JobEngine:
             if job is None:
                 self._forget(known_as)
                 return None
-            worker: Worker | SweepWorker = (
-                SweepWorker(
-                    self._emulation,
-                    self,
-                    self.paces,
-                    workspace,
-                    name,
-                    on_end=partial(self._forget, known_as),
-                    on_exit=partial(self._release, known_as),
-                )
-                if job.body["jobType"] == "Sweep"
-                else Worker(
+            forget, release = partial(self._forget, known_as), partial(self._release, known_as)
+            common = (self.paces, workspace, name)
+            worker: Driver
+            if parent := _PARENTS.get(job.body["jobType"]):
+                worker = parent(self._emulation, self, *common, on_end=forget, on_exit=release)
+            else:
+                folder = self._emulation.settings.root / "jobs" / workspace.guid / name
+                worker = Worker(
                     self._emulation,
                     self._runtime,
                     self._nodes,
-                    self.paces,
-                    workspace,
-                    name,
-                    folder=self._emulation.settings.root / "jobs" / workspace.guid / name,
-                    on_end=partial(self._forget, known_as),
-                    on_exit=partial(self._release, known_as),
+                    *common,
+                    folder=folder,
+                    on_end=forget,
+                    on_exit=release,
                 )
-            )
             self._workers[known_as] = worker
         return worker
 

@@ -171,6 +171,8 @@ def _in_job(state: State, workspace: WorkspaceKey, uri: str, found: re.Match[str
         raise JobFailure(f"'{uri}' names the job '{found['job']}', which does not exist.")
     if found["output"] in {"artifacts", "default"}:
         return run_place(workspace, job.name).below(found["path"] or "")
+    if job.body["jobType"] == "Pipeline":
+        return _in_pipeline(state, workspace, uri, found)
     outputs: dict[str, Any] = job.body["outputs"]
     output = outputs.get(found["output"])
     if output is None:
@@ -178,6 +180,23 @@ def _in_job(state: State, workspace: WorkspaceKey, uri: str, found: re.Match[str
         raise JobFailure(f"'{uri}' names no output of the job '{job.name}'; it has: {known}.")
     place = locate(state, workspace, output_uri(job.name, found["output"], output))
     return None if place is None else place.below(found["path"] or "")
+
+
+def _in_pipeline(
+    state: State, workspace: WorkspaceKey, uri: str, found: re.Match[str]
+) -> Place | None:
+    run = state.get("run", workspace.storage_key, found["job"])
+    produced: dict[str, dict[str, str]] = (run.body if run else {}).get("produced") or {}
+    output = produced.get(found["output"])
+    if output is None:
+        known = ", ".join(sorted({*produced, "artifacts"}))
+        raise JobFailure(
+            f"'{uri}' names no output that the pipeline '{found['job']}' has; it has: {known}. It "
+            "has its outputs when it has completed."
+        )
+    path = f"/paths/{found['path']}" if found["path"] else ""
+    source = f"azureml://jobs/{output['job']}/outputs/{output['output']}{path}"
+    return locate(state, workspace, source)
 
 
 def _in_datastore(state: State, workspace: WorkspaceKey, uri: str, found: re.Match[str]) -> Place:

@@ -13,7 +13,7 @@ from mlflow_azureml_backend.emulator.jobs.status import JobStatus
 from mlflow_azureml_backend.emulator.resources import timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from mlflow_azureml_backend.emulator.emulation import Emulation
@@ -197,6 +197,14 @@ class JobRecord:
             return {**run, "warnings": known if warning in known else [*known, warning]}
 
         self._change_run(add)
+
+    def produce(self, outputs: Mapping[str, Mapping[str, str]]) -> None:
+        """Note what the outputs of a pipeline are.
+
+        Args:
+            outputs: the output of a step behind each of them, by their names.
+        """
+        self._change_run(lambda run: {**run, "produced": {**outputs}})
 
     def open_log(self, path: str) -> Path:
         """Make a log that others may read while it grows, and name it in run history.

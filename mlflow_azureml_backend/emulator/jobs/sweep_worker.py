@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
-import threading
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
-from mlflow_azureml_backend.emulator.jobs.course import Course, Suspended
 from mlflow_azureml_backend.emulator.jobs.definition import read_timeout
-from mlflow_azureml_backend.emulator.jobs.failure import JobFailure, internal
-from mlflow_azureml_backend.emulator.jobs.record import JobRecord, Stopped
+from mlflow_azureml_backend.emulator.jobs.failure import JobFailure
+from mlflow_azureml_backend.emulator.jobs.parent_worker import ParentWorker
 from mlflow_azureml_backend.emulator.jobs.status import JobStatus
 from mlflow_azureml_backend.emulator.jobs.trials import Trials
-from mlflow_azureml_backend.emulator.resources import timestamp
 from mlflow_azureml_backend.emulator.sweep_body import MOST_TRIALS, trial_name
 from mlflow_azureml_backend.emulator.sweeps.early_termination import Progress, Terminator
 from mlflow_azureml_backend.emulator.sweeps.sampling import read_sampler
@@ -32,13 +27,12 @@ if TYPE_CHECKING:
 LOG: Final = "azureml-logs/hyperdrive.txt"
 """What the sweep itself tells, below the folder of its run."""
 
-_LOGGER: Final = logging.getLogger(__name__)
 _FAILURES_AT_FIRST: Final = 3
 _SECONDS_BETWEEN_LOOKS: Final = 0.5
 
 
-class SweepWorker:
-    """Drive one sweep, in a thread of its own; its trials are jobs with workers of their own.
+class SweepWorker(ParentWorker):
+    """Drive one sweep; its trials are jobs with workers of their own.
 
     All that it knows is in the documents of its trials, so that another worker can take it up.
 
@@ -52,6 +46,9 @@ class SweepWorker:
         on_exit: is called when the worker is done with it, either way.
     """
 
+    children_called = "trials"
+    log = LOG
+
     def __init__(
         self,
         emulation: Emulation,
@@ -63,67 +60,17 @@ class SweepWorker:
         on_end: Callable[[], None],
         on_exit: Callable[[], None],
     ) -> None:
-        self.record = JobRecord(emulation, workspace, name)
-        self.course = Course(self.record, paces)
         self._trials = Trials(emulation, engine, workspace, name)
-        self._name = name
-        self._on_end = on_end
-        self._on_exit = on_exit
+        super().__init__(
+            emulation, self._trials, paces, workspace, name, on_end=on_end, on_exit=on_exit
+        )
         self._ended: dict[str, float | None] = {}
-        self.course.interrupt.on_set(self._trials.look_again)
-        self._thread = threading.Thread(target=self._run, name=f"sweep-{name}", daemon=True)
 
-    @property
-    def waits_for(self) -> str:
-        """Say what keeps the sweep where it is, for people."""
-        if self.record.status is JobStatus.CANCEL_REQUESTED:
-            return "its trials are being canceled"
-        return "its trials have not ended"
-
-    def keep_place(self) -> None:
-        """Take nothing: a sweep needs no node, its trials do."""
-
-    def start(self) -> None:
-        """Begin; returns at once."""
-        self._thread.start()
-
-    def join(self, seconds: float) -> None:
-        """Wait until the worker is done, but not longer than so many seconds."""
-        self._thread.join(seconds)
-
-    def _run(self) -> None:
-        try:
-            status, failure = self._outcome()
-            self.course.may_end()
-            if not self.record.status.is_terminal:
-                self._tell(f"The sweep ends as {status.value}.")
-                self.record.finish(status, failure)
-            self._on_end()
-        except Suspended:
-            pass
-        except Exception:
-            # Its record itself cannot be written; there is no other place to tell it.
-            _LOGGER.exception("The sweep %s was abandoned.", self._name)
-        finally:
-            self.course.close()
-            self._on_exit()
-
-    def _outcome(self) -> tuple[JobStatus, JobFailure | None]:
-        try:
-            if not self.record.status.is_terminal:  # all but forgotten by the emulator before
-                self._drive()
-        except Stopped:
-            self._end_trials()
-            return JobStatus.CANCELED, None
-        except JobFailure as failure:
-            self._end_trials()
-            return JobStatus.FAILED, failure
-        except Suspended:
-            raise
-        except Exception as error:
-            _LOGGER.exception("The sweep %s failed in the emulator.", self._name)
-            return JobStatus.FAILED, internal(error)
-        return JobStatus.COMPLETED, None
+    def _break_off(self, status: JobStatus) -> None:
+        self.record.mark("_aml_system_cancellation_requested", "true")
+        super()._break_off(status)
+        self._take_ends(self.record.properties, self._trials.all())
+        self._tell(f"The sweep ends as {status.value}.")
 
     def _drive(self) -> None:
         sweep = self.record.properties
@@ -142,7 +89,7 @@ class SweepWorker:
             running = self._begin_trials(sweep, sampler, trials)
             if not running:
                 break
-            left = self._seconds_left(sweep)
+            left = self._seconds_left(read_timeout(sweep))
             if left is not None and left <= 0:
                 self.record.warn("The sweep was canceled: it ran longer than its limits.timeout.")
                 self.course.cancel()
@@ -152,6 +99,7 @@ class SweepWorker:
             self._trials.wait(running, self.course.interrupt.is_set, seconds)
         self.record.mark("_aml_system_all_jobs_generated", "true")
         self._check_results(sweep, trials)
+        self._tell("The sweep ends as Completed.")
 
     def _begin_trials(
         self, sweep: Mapping[str, Any], sampler: Sampler, trials: list[Trial]
@@ -226,36 +174,10 @@ class SweepWorker:
             self._tell(f"Trial {name} is given up by the early termination policy.")
             self._trials.cancel(name)
 
-    def _end_trials(self) -> None:
-        """Cancel all trials, and wait until they have ended.
-
-        Raises:
-            Suspended: the emulator stops meanwhile.
-        """
-        self.record.mark("_aml_system_cancellation_requested", "true")
-        while running := [t.name for t in self._trials.all() if not t.status.is_terminal]:
-            if self.course.suspended:
-                raise Suspended
-            for name in running:
-                self._trials.cancel(name)
-            self._trials.wait(running, lambda: self.course.suspended, None)
-        self._take_ends(self.record.properties, self._trials.all())
-
     def _scores(self, sweep: Mapping[str, Any], trial: str) -> list[float]:
         """Give what a trial has logged of the primary metric as scores: the higher the better."""
         metric = sweep["objective"]["primaryMetric"]
         return [_sign(sweep) * value for value in self._trials.logged(trial, metric)]
-
-    def _seconds_left(self, sweep: Mapping[str, Any]) -> float | None:
-        timeout = read_timeout(sweep)
-        if timeout is None:
-            return None
-        started = datetime.fromisoformat(self.record.run["startTimeUtc"])
-        return (started + timeout - datetime.now(timezone.utc)).total_seconds()
-
-    def _tell(self, text: str) -> None:
-        with self.record.open_log(LOG).open("a", encoding="utf-8") as log:
-            log.write(f"[{timestamp(datetime.now(timezone.utc))}] {text}\n")
 
 
 def _sign(sweep: Mapping[str, Any]) -> int:

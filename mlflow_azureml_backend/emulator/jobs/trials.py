@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.emulator.job_creation import children, create_job
+from mlflow_azureml_backend.emulator.jobs.children import Children
 from mlflow_azureml_backend.emulator.jobs.status import JobStatus
 from mlflow_azureml_backend.emulator.sweep_body import trial_body, trial_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Mapping
 
-    from mlflow_azureml_backend.emulator.emulation import Emulation
-    from mlflow_azureml_backend.emulator.jobs.engine import JobEngine
-    from mlflow_azureml_backend.emulator.resources import WorkspaceKey
     from mlflow_azureml_backend.emulator.sweeps.search_space import Value
 
 
@@ -34,28 +32,13 @@ class Trial:
     status: JobStatus
 
 
-class Trials:
-    """Begin the trials of a sweep, and tell how they do.
-
-    Args:
-        emulation: the emulator.
-        engine: runs the trials.
-        workspace: the sweep's workspace.
-        sweep: the sweep's name.
-    """
-
-    def __init__(
-        self, emulation: Emulation, engine: JobEngine, workspace: WorkspaceKey, sweep: str
-    ) -> None:
-        self._emulation = emulation
-        self._engine = engine
-        self._workspace = workspace
-        self._sweep = sweep
+class Trials(Children):
+    """Begin the trials of a sweep, and tell how they do."""
 
     def all(self) -> list[Trial]:
         """Give all trials that have begun, in their order."""
         found = []
-        for name in children(self._emulation.state, self._workspace, self._sweep):
+        for name in children(self._emulation.state, self._workspace, self._parent):
             job = self._emulation.state.get("job", self._workspace.storage_key, name)
             if job is not None:
                 values = json.loads(job.body["tags"]["hyperparameters"])
@@ -71,15 +54,11 @@ class Trials:
             index: the trial's number, from 0.
             values: what it tries, by parameter.
         """
-        name = trial_name(self._sweep, index)
+        name = trial_name(self._parent, index)
         body = trial_body(sweep, name, values)
-        create_job(self._emulation, self._engine, self._workspace, name, body, parent=self._sweep)
+        create_job(self._emulation, self._engine, self._workspace, name, body, parent=self._parent)
         self._engine.submit(self._workspace, name)
         return name
-
-    def cancel(self, name: str) -> None:
-        """Ask a trial to end as Canceled; returns at once."""
-        self._engine.cancel(self._workspace, name)
 
     def logged(self, name: str, metric: str) -> tuple[float, ...]:
         """Give what a trial has logged of a metric, in the order of its steps."""
@@ -87,25 +66,3 @@ class Trials:
             return self._emulation.tracking.metric(self._workspace, name, metric)
         except KeyError:  # its user has deleted the run
             return ()
-
-    def wait(self, names: Collection[str], stop: Callable[[], bool], seconds: float | None) -> None:
-        """Wait until one of some trials has ended.
-
-        Args:
-            names: the trials, which had not ended when they were last looked at.
-            stop: tells that there is no time to wait; who changes that calls `look_again`.
-            seconds: how long to wait at most; None for ever.
-        """
-
-        def due() -> bool:
-            return stop() or any(
-                trial.status.is_terminal for trial in self.all() if trial.name in names
-            )
-
-        with self._engine.changed:
-            self._engine.changed.wait_for(due, seconds)
-
-    def look_again(self) -> None:
-        """Let whoever waits ask again whether to stop."""
-        with self._engine.changed:
-            self._engine.changed.notify_all()

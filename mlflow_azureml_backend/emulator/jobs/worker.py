@@ -1,16 +1,13 @@
-"""One job's way from its submission to its end."""
+"""One command job's way from its submission to its end."""
 
 from __future__ import annotations
 
-import logging
-import threading
 from contextlib import suppress
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
 from mlflow_azureml_backend.emulator.jobs.bindings import Binder
 from mlflow_azureml_backend.emulator.jobs.build_context import with_build_context
-from mlflow_azureml_backend.emulator.jobs.course import Course, Suspended
+from mlflow_azureml_backend.emulator.jobs.course import Suspended
 from mlflow_azureml_backend.emulator.jobs.definition import (
     read_definition,
     read_demand,
@@ -18,22 +15,18 @@ from mlflow_azureml_backend.emulator.jobs.definition import (
     read_outputs,
     read_timeout,
 )
-from mlflow_azureml_backend.emulator.jobs.failure import (
-    BUILD_LOG,
-    JobFailure,
-    internal,
-    node_lost,
-    process_failed,
-)
+from mlflow_azureml_backend.emulator.jobs.driver import Driver
+from mlflow_azureml_backend.emulator.jobs.failure import BUILD_LOG, node_lost, process_failed
 from mlflow_azureml_backend.emulator.jobs.launch import launch, prepared
 from mlflow_azureml_backend.emulator.jobs.process_group import ProcessGroup
-from mlflow_azureml_backend.emulator.jobs.record import JobRecord, Stopped
+from mlflow_azureml_backend.emulator.jobs.record import Stopped
 from mlflow_azureml_backend.emulator.jobs.registration import register_outputs
 from mlflow_azureml_backend.emulator.jobs.status import JobStatus
 from mlflow_azureml_backend.emulator.jobs.storage import remove_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import timedelta
     from pathlib import Path
 
     from mlflow_azureml_backend.emulator.emulation import Emulation
@@ -42,16 +35,14 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.emulator.resources import WorkspaceKey
     from mlflow_azureml_backend.emulator.runtimes import Runtime
 
-_LOGGER: Final = logging.getLogger(__name__)
 _LOG_TAIL_BYTES: Final = 16_384
 _RUNTIME: Final = "emulator.runtime"
 
 
-class Worker:
-    """Drive one job, in a thread of its own.
+class Worker(Driver):
+    """Drive one command job.
 
-    What the job is at is written down at every step. So another worker can take it up where this
-    one was suspended or killed: a job without processes begins again, one with processes is
+    When another worker takes it up, a job without processes begins again, one with processes is
     watched on, and one whose processes have gone ends by what those left behind.
 
     Args:
@@ -79,16 +70,19 @@ class Worker:
         on_end: Callable[[], None],
         on_exit: Callable[[], None],
     ) -> None:
-        self.record = JobRecord(emulation, workspace, name)
-        self.course = Course(self.record, paces)
-        self._emulation = emulation
+        def end() -> None:
+            remove_folder(folder)
+            on_end()
+
+        def leave() -> None:
+            if self._ticket is not None:
+                nodes.release(self._ticket)
+            on_exit()
+
+        super().__init__(emulation, paces, workspace, name, on_end=end, on_exit=leave)
         self._runtime = runtime
         self._nodes = nodes
-        self._workspace = workspace
-        self._name = name
         self._folder = folder
-        self._on_end = on_end
-        self._on_exit = on_exit
         self._binder = Binder(
             state=emulation.state,
             blobs=emulation.blobs,
@@ -98,7 +92,6 @@ class Worker:
         )
         self._group = ProcessGroup.found(folder)
         self._ticket: Ticket | None = None
-        self._thread = threading.Thread(target=self._run, name=f"job-{name}", daemon=True)
 
     @property
     def waits_for(self) -> str:
@@ -122,54 +115,14 @@ class Worker:
         elif demand.capacity is None or demand.count <= demand.capacity:
             self._ticket = self._nodes.ask(demand)
 
-    def start(self) -> None:
-        """Begin; returns at once."""
-        self._thread.start()
+    def _drive(self) -> None:
+        if self._group is not None:
+            self._watch(self._group, read_timeout(self.record.properties))
+        else:
+            self._begin()
 
-    def join(self, seconds: float) -> None:
-        """Wait until the worker is done, but not longer than so many seconds."""
-        self._thread.join(seconds)
-
-    def _run(self) -> None:
-        try:
-            status, failure = self._outcome()
-            self.course.may_end()
-            self._end(status, failure)
-        except Suspended:
-            pass
-        except Exception:
-            # Its record itself cannot be written; there is no other place to tell it.
-            _LOGGER.exception("The job %s was abandoned.", self._name)
-        finally:
-            if self._ticket is not None:
-                self._nodes.release(self._ticket)
-            self.course.close()
-            self._on_exit()
-
-    def _end(self, status: JobStatus, failure: JobFailure | None) -> None:
-        if not self.record.status.is_terminal:
-            self.record.finish(status, failure)
-        remove_folder(self._folder)
-        self._on_end()
-
-    def _outcome(self) -> tuple[JobStatus, JobFailure | None]:
-        try:
-            if self.record.status.is_terminal:  # all but forgotten by the emulator before
-                return self.record.status, None
-            if self._group is not None:
-                self._watch(self._group, read_timeout(self.record.properties))
-            else:
-                self._begin()
-        except Stopped:
-            return JobStatus.CANCELED, None
-        except JobFailure as failure:
-            return JobStatus.FAILED, failure
-        except Suspended:
-            raise
-        except Exception as error:
-            _LOGGER.exception("The job %s failed in the emulator.", self._name)
-            return JobStatus.FAILED, internal(error)
-        return JobStatus.COMPLETED, None
+    def _break_off(self, status: JobStatus) -> None:
+        """Do nothing: its processes have gone already."""
 
     def _begin(self) -> None:
         self.course.go(JobStatus.STARTING)
@@ -198,7 +151,7 @@ class Worker:
 
     def _watch(self, group: ProcessGroup, timeout: timedelta | None) -> None:
         try:
-            if not group.wait(self.course.interrupt, self._remaining(timeout)):
+            if not group.wait(self.course.interrupt, self._seconds_left(timeout)):
                 self._stop(group, timeout)
         finally:
             group.close()
@@ -226,12 +179,6 @@ class Worker:
         elif self.record.status is not JobStatus.CANCEL_REQUESTED:
             raise Suspended
         group.stop()
-
-    def _remaining(self, timeout: timedelta | None) -> float | None:
-        if timeout is None:
-            return None
-        started = datetime.fromisoformat(self.record.run["startTimeUtc"])
-        return (started + timeout - datetime.now(timezone.utc)).total_seconds()
 
     def _end_of_log(self, path: str) -> str:
         with self.record.open_log(path).open("rb") as log:

@@ -105,7 +105,8 @@ def check_job(state: State, key: WorkspaceKey, job: Mapping[str, Any]) -> None:
     """
     if (kind := job.get("jobType")) != "Command":
         raise invalid(
-            f"Jobs of type {kind} are not supported by the emulator, only Command and Sweep are.",
+            f"Jobs of type {kind} are not supported by the emulator, only Command, Sweep and "
+            "Pipeline are.",
             "JobTypeNotSupported",
         )
     for field in ("command", "environmentId"):
@@ -143,7 +144,7 @@ def find_environment(state: State, key: WorkspaceKey, reference: str) -> Documen
     Raises:
         ServiceError: 404, or 400 for one of a registry: those are not emulated.
     """
-    found = _reference(key, ENVIRONMENTS, reference)
+    found = referenced(key, ENVIRONMENTS, reference)
     if found is None and "azureml://registries/" in reference.lower():
         raise invalid(
             f"Environments of registries are not supported by the emulator: {reference}. "
@@ -169,14 +170,20 @@ def find_code(state: State, key: WorkspaceKey, reference: str) -> Document:
     Raises:
         ServiceError: 404.
     """
-    found = _reference(key, CODES, reference)
+    found = referenced(key, CODES, reference)
     if found is None or not found[1]:
         raise code_not_found(reference)
     return CODES.version(state, key, *found)
 
 
-def _reference(key: WorkspaceKey, kind: AssetKind, reference: str) -> tuple[str, str] | None:
-    """Read the name and the version out of a reference; None when it leads elsewhere."""
+def referenced(key: WorkspaceKey, kind: AssetKind, reference: str) -> tuple[str, str] | None:
+    """Read the name and the version out of a reference; None when it leads elsewhere.
+
+    Args:
+        key: the workspace.
+        kind: what is referred to.
+        reference: its ARM id, or `azureml:NAME:VERSION`; without a version it is empty.
+    """
     if short := _SHORT_ID.fullmatch(reference):
         found = short
     elif (whole := _ID.fullmatch(reference.removeprefix("azureml:"))) and (

@@ -21,6 +21,7 @@ from mlflow_azureml_backend.emulator.job_creation import (
     parent_of,
 )
 from mlflow_azureml_backend.emulator.jobs.status import JobStatus
+from mlflow_azureml_backend.emulator.pipeline_body import new_pipeline
 from mlflow_azureml_backend.emulator.resources import USER, resource, timestamp
 from mlflow_azureml_backend.emulator.routes.job_checks import check_job, check_job_fields
 from mlflow_azureml_backend.emulator.routes.job_operations import ROUTES as _JOB_OPERATIONS
@@ -31,6 +32,7 @@ from mlflow_azureml_backend.emulator.routes.management import (
     sent_properties,
     stored,
 )
+from mlflow_azureml_backend.emulator.routes.pipeline_checks import check_pipeline
 from mlflow_azureml_backend.emulator.routes.sweep_checks import check_sweep
 from mlflow_azureml_backend.emulator.routing import json_response
 from mlflow_azureml_backend.emulator.sweep_body import new_sweep
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
     from mlflow_azureml_backend.emulator.resources import WorkspaceKey
     from mlflow_azureml_backend.emulator.routing import Call
-    from mlflow_azureml_backend.emulator.state import Document
+    from mlflow_azureml_backend.emulator.state import Document, State
 
 _KIND: Final = "job"
 _RUN: Final = "run"
@@ -99,6 +101,9 @@ def _put(call: Call) -> Response:
         if sent.get("jobType") == "Sweep":
             environment = check_sweep(state, key, sent)
             job = new_sweep(name, sent, environment_id=environment)
+        elif sent.get("jobType") == "Pipeline":
+            check_pipeline(state, key, sent)
+            job = new_pipeline(name, sent)
         else:
             check_job(state, key, sent)
             job = new_job(name, sent)
@@ -120,7 +125,7 @@ def _list(call: Call) -> Response:
         for document in call.emulation.state.newest(_KIND, key.storage_key, after):
             job = document.body
             if (
-                # Trials are found through their sweep alone.
+                # Trials and steps are found through their parent alone.
                 parent_of(call.emulation.state, key, document.name) is None
                 and is_listed(job, query.get("listViewType"))
                 and query.get("jobType", job["jobType"]).lower() == job["jobType"].lower()
@@ -202,7 +207,16 @@ def _rendered(call: Call, key: WorkspaceKey, document: Document) -> dict[str, An
         "createdBy": USER,
         "createdByType": "User",
     }
-    return resource(key, f"jobs/{document.name}", properties, data)
+    answer = resource(key, f"jobs/{document.name}", properties, data)
+    if _is_step(call.emulation.state, key, document.name):
+        del answer["properties"]  # by which clients know to ask run history
+    return answer
+
+
+def _is_step(state: State, key: WorkspaceKey, name: str) -> bool:
+    parent = parent_of(state, key, name)
+    found = None if parent is None else state.get(_KIND, key.storage_key, parent)
+    return found is not None and found.body["jobType"] == "Pipeline"
 
 
 ROUTES: Final = (

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from mlflow_azureml_backend.emulator.field_checks import invalid
-from mlflow_azureml_backend.emulator.job_outputs import ASSET_TYPES, output_uri
+from mlflow_azureml_backend.emulator.job_outputs import ASSET_TYPES, artifacts_uri, output_uri
 from mlflow_azureml_backend.emulator.routes.data import DATA, MODELS, long_uri
 from mlflow_azureml_backend.emulator.routing import WORKSPACE, Route, json_response
 
@@ -78,6 +78,8 @@ def _place(state: State, key: WorkspaceKey, name: str, version: str) -> tuple[st
         return None
     job = state.get("job", key.storage_key, unnamed["job"])
     output = job.body["outputs"].get(unnamed["output"]) if job else None
+    if job is not None and output is None and unnamed["output"] == "default":
+        return artifacts_uri(job.name), "uri_folder"  # a pipeline's, which does not name it
     if job is None or output is None:
         return None
     return output_uri(job.name, unnamed["output"], output), output["jobOutputType"]
