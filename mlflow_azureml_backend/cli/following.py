@@ -86,7 +86,8 @@ def logs(
 def status(run: str, exit_code: bool, workspace: str | None, as_json: bool) -> None:
     """Print the status of a run's job, in Azure ML's words.
 
-    RUN is an MLflow run id, the name of a job, or `latest`. Nothing is changed.
+    RUN is an MLflow run id, the name of a job, or `latest`. Nothing is changed. Of a pipeline, a
+    line for each step that has begun follows.
     """
     with one_line_errors(as_json=as_json):
         from mlflow_azureml_backend import runs
@@ -96,6 +97,8 @@ def status(run: str, exit_code: bool, workspace: str | None, as_json: bool) -> N
         click.echo(json.dumps(state.as_json()))
     else:
         click.echo(_status(state))
+        for name, step in (state.steps or {}).items():
+            click.echo(f"{name}\t{step.value}")
     sys.exit(exit_code_of([state]) if exit_code else COMPLETED)
 
 

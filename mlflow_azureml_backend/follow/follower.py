@@ -14,9 +14,10 @@ from mlflow_azureml_backend.follow.log_reader import LogReader
 from mlflow_azureml_backend.follow.looks import Looks, age_of
 from mlflow_azureml_backend.follow.pace import SHORTEST, look_pause
 from mlflow_azureml_backend.follow.phases import Phases, seconds_between
-from mlflow_azureml_backend.follow.selection import LogSelection
+from mlflow_azureml_backend.follow.selection import LogSelection, is_image_build
 from mlflow_azureml_backend.follow.situation import Situation
 from mlflow_azureml_backend.follow.step_lines import StepLines
+from mlflow_azureml_backend.pipeline import split_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,8 +146,9 @@ class Follower:
             if self._logs.take():
                 self._looks.contact.still_alive()
                 self._tell_progress()
-        # A build's log that hangs holds up no status for longer than that.
+        # A log that hangs holds up no status for longer than that.
         self._show_status()
+        self._tell_steps()
         self._tell_progress()
 
     @property
@@ -165,8 +167,6 @@ class Follower:
         if first:
             self._elapsed_before = age_of(details)
         self._phases.see(details.status, self._clock())
-        for line in self._steps.news(details.steps or ()):
-            self._display.note(line)
         if self._logs.see(details.log_files) or self._status_is_news:
             self._changed_at = self._clock()
         if self._display.detailed:
@@ -190,11 +190,21 @@ class Follower:
     def _start_reads(self) -> None:
         if self._status_is_news:
             # What an image build printed comes before the status that followed it.
-            self._logs.start(build_since=self._looks.looked_at)
-            if self._logs.build_is_being_read:
+            if self._is_reading_first(is_image_build):
                 return
             self._show_status()
+        details = self._looks.details
+        # So does what a step printed, and its end before the next one.
+        ended = self._steps.ended((details and details.steps) or ())
+        if ended and self._is_reading_first(lambda path: split_step(path)[0] in ended):
+            return
+        self._tell_steps()
         self._logs.start()
+
+    def _is_reading_first(self, wanted: Callable[[str], bool]) -> bool:
+        """Begin to read what some files held at the last look; tell whether that goes on."""
+        self._logs.start(first=wanted, since=self._looks.looked_at)
+        return self._logs.is_reading(wanted)
 
     def _show_status(self) -> None:
         details = self._looks.details
@@ -202,6 +212,12 @@ class Follower:
             self._status = details.status
             if not self._status.is_terminal:
                 self._display.status(self._status, self._elapsed)
+
+    def _tell_steps(self) -> None:
+        """Tell what the last look saw of a pipeline's steps."""
+        details = self._looks.details
+        for line in self._steps.news((details and details.steps) or ()):
+            self._display.note(line)
 
     @property
     def _running(self) -> list[Future[Any]]:
@@ -249,7 +265,7 @@ class Follower:
         self._logs.see(last.log_files)
         self._drain()
         self._logs.finish()
-        for line in self._steps.news(last.steps or (), at_end=True):
+        for line in self._steps.news(last.steps or ()):
             self._display.note(line)
         self._wait_for_update()
         self._update = begin(lambda: on_look(last))

@@ -82,11 +82,14 @@ class LogReader:
         """The reads that have not been answered yet."""
         return [source.reading for source in self._sources.values() if source.reading is not None]
 
-    @property
-    def build_is_being_read(self) -> bool:
-        """Whether a read of the image build's log has not been answered yet."""
+    def is_reading(self, wanted: Callable[[str], bool]) -> bool:
+        """Tell whether a read of some files has not been answered yet.
+
+        Args:
+            wanted: Tells the files by their paths.
+        """
         return any(
-            source.is_build and source.reading is not None for source in self._sources.values()
+            source.reading is not None and wanted(path) for path, source in self._sources.items()
         )
 
     @property
@@ -137,18 +140,21 @@ class LogReader:
         """Whether every file has been read to its end, or can not be."""
         return all(source.is_done for source in self._sources.values())
 
-    def start(self, *, build_since: float | None = None) -> None:
+    def start(
+        self, *, first: Callable[[str], bool] | None = None, since: float = float("-inf")
+    ) -> None:
         """Begin to read the files whose time it is, some at a time.
 
         Args:
-            build_since: Only the image build's log, unless it was read since then.
+            first: Tells by their paths which alone are read, whatever the time.
+            since: Not those that were read after this moment.
         """
         now = self._clock()
         for source in self._idle():
-            if build_since is None:
+            if first is None:
                 if now >= source.due:
                     source.read(self._service)
-            elif source.is_build and source.read_at < build_since:
+            elif first(source.file.path) and source.read_at < since:
                 source.read(self._service)
 
     def start_last(self) -> None:

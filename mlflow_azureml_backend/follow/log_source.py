@@ -14,7 +14,6 @@ from mlflow_azureml_backend.errors import (
 from mlflow_azureml_backend.follow.calls import begin
 from mlflow_azureml_backend.follow.contact import Contact
 from mlflow_azureml_backend.follow.pace import read_pause
-from mlflow_azureml_backend.follow.selection import is_image_build
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,11 +51,6 @@ class LogSource:
         self._news_at = self._started = clock()
         self._shown_next: deque[LogLine | str] = deque()
         self._unfinished: LogLine | None = None
-
-    @property
-    def is_build(self) -> bool:
-        """Whether it is the image build's log."""
-        return is_image_build(self.file.path)
 
     @property
     def is_idle(self) -> bool:

@@ -11,33 +11,31 @@ if TYPE_CHECKING:
 
 
 class StepLines:
-    """Tell each step twice: when it runs, and when it has ended."""
+    """Tell of each step once that it runs, and once how it has ended."""
 
     def __init__(self) -> None:
         self._told: dict[str, bool] = {}
-        self._seen: set[str] = set()
 
-    def news(self, steps: Iterable[StepState], *, at_end: bool = False) -> Iterator[str]:
-        """Give the lines that have not been told.
-
-        The end of a step is told at the second look that sees it, when what it printed last has
-        been shown.
+    def ended(self, steps: Iterable[StepState]) -> frozenset[str]:
+        """Name the steps whose ends have not been told.
 
         Args:
             steps: As the last look saw them.
-            at_end: All that was printed has been shown.
         """
-        for step in steps:
-            if not step.status.has_started or self._told.get(step.job_name):
-                continue
+        return frozenset(
+            step.name
+            for step in steps
+            if step.status.is_terminal and not self._told.get(step.job_name)
+        )
+
+    def news(self, steps: Iterable[StepState]) -> Iterator[str]:
+        """Give the lines that have not been told, ends first: they let others begin.
+
+        Args:
+            steps: As the last look saw them.
+        """
+        for step in sorted(steps, key=lambda step: not step.status.is_terminal):
             ended = step.status.is_terminal
-            if step.job_name not in self._told and not (ended and at_end):
-                self._told[step.job_name] = False
-                # It may have ended already: what it prints comes between the two lines.
-                yield f"Step {step.name}  Running"
-            if not ended:
-                continue
-            if at_end or step.job_name in self._seen:
-                self._told[step.job_name] = True
-                yield f"Step {step.name}  {step.status.value}"
-            self._seen.add(step.job_name)
+            if step.status.has_started and self._told.get(step.job_name) not in (ended, True):
+                self._told[step.job_name] = ended
+                yield f"Step {step.name}  {step.status.value if ended else 'Running'}"

@@ -7,6 +7,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mlflow_azureml_backend.job import JobStatus
     from mlflow_azureml_backend.runs.reference import FoundRun
 
@@ -21,12 +23,15 @@ class RunState:
         job_name: The Azure ML job.
         status: In the service's spelling; None when no look succeeded.
         error: Why the job failed, or why nothing is heard of it.
+        steps: Of a pipeline, the status of each step that has begun, by its name; None of another
+            job, or when nobody asked.
     """
 
     run_id: str
     job_name: str
     status: JobStatus | None
     error: str | None = None
+    steps: Mapping[str, JobStatus] | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -35,13 +40,16 @@ class RunState:
 
     def as_json(self) -> dict[str, Any]:
         """Give what `--json` prints."""
-        return {
+        told: dict[str, Any] = {
             "run_id": self.run_id,
             "job_name": self.job_name,
             "status": None if self.status is None else self.status.value,
             "mlflow_status": None if self.status is None else self.status.to_run_status(),
             "error": self.error,
         }
+        if self.steps is not None:
+            told["steps"] = {name: status.value for name, status in self.steps.items()}
+        return told
 
 
 def state_of(found: FoundRun, status: JobStatus | None, *, error: str | None = None) -> RunState:

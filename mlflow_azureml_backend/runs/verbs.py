@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,7 +111,10 @@ def status(reference: str, *, workspace: str | WorkspaceRef | None = None) -> Ru
 
     found = find_run(reference, workspace=workspace)
     details = connect(found.handle.workspace).details(found.job_name)
-    return state_of(found, details.status, error=details.error)
+    state = state_of(found, details.status, error=details.error)
+    if details.steps is None:
+        return state
+    return replace(state, steps={step.name: step.status for step in details.steps})
 
 
 def wait(

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Runs until somebody ends it.
+exec sleep 600
