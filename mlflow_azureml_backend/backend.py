@@ -15,10 +15,17 @@ from mlflow.projects.backend.abstract_backend import AbstractBackend
 from mlflow_azureml_backend.config import locate_workspace
 from mlflow_azureml_backend.errors import DryRunError, JobFailedError, WorkspaceError
 from mlflow_azureml_backend.follow import display_for
+from mlflow_azureml_backend.nesting import handing_down
 from mlflow_azureml_backend.plan import plan_run, with_lock
 from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun
 from mlflow_azureml_backend.termination import exit_on_termination
-from mlflow_azureml_backend.tracking import SweepSession, experiment_name, fetch_data, open_run
+from mlflow_azureml_backend.tracking import (
+    SweepSession,
+    experiment_name,
+    fetch_data,
+    open_run,
+    with_children,
+)
 from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.translate.command import resolve_parameters
 from mlflow_azureml_backend.translate.sweep import without_swept
@@ -110,6 +117,7 @@ class AzureMLProjectBackend(AbstractBackend):
             docker_auth=plan.options.docker_auth,
             shown=config.stream,
         )
+        spec = handing_down(spec, plan.handed_down)
         job_name = new_job_name(project.name or project.root.name)
         session = open_run(
             project,
@@ -125,6 +133,8 @@ class AzureMLProjectBackend(AbstractBackend):
         )
         if spec.sweep is not None:
             session = SweepSession(session, workspace, job_name, tell=display.note)
+        else:
+            session = with_children(session, workspace, job_name)
         _announce(display, project, spec, workspace)
         try:
             handle = workspace.submit(spec, name=job_name, transfer=Transfer(visible=config.stream))

@@ -45,6 +45,12 @@ _DATASTORE = re.compile(
     rf"azureml://(?:(?P<workspace>{_WORKSPACE})/)?datastores/(?P<name>[^/]+)/(?:paths/)?(?P<path>.*)",
     re.DOTALL,
 )
+_RUN_ARTIFACTS = re.compile(
+    r"azureml://[^/]+/mlflow/v[^/]+/subscriptions/(?P<subscription>[^/]+)/resource[gG]roups/"
+    r"(?P<group>[^/]+)(?:/providers/[^/]+)?/workspaces/(?P<workspace>[^/]+)/experiments/[^/]+"
+    r"/runs/(?P<run>[^/]+)/artifacts/?(?P<path>.*)",
+    re.DOTALL,
+)
 _ASSET = re.compile(r"(?:.*/)?(?P<segment>data|models)/(?P<name>[^/]+)/(?:versions|labels)/.+")
 _FILE_NAME = re.compile(r".+\.\w{1,8}")
 _STORAGE_HOST = re.compile(r".+\.(?:blob|dfs)\.[^/]+")
@@ -84,6 +90,22 @@ def is_well_formed(uri: str) -> bool:
     if _AZUREML.fullmatch(uri):
         return True
     return not uri.lower().startswith("azureml:") and bool(urlsplit(uri).netloc)
+
+
+def as_read_by_a_job(uri: str) -> str:
+    """Name an artifact of a workspace's MLflow run as Azure ML reads it; give all else as it is.
+
+    Args:
+        uri: Such as MLflow's `run.info.artifact_uri` with a path behind it.
+    """
+    found = _RUN_ARTIFACTS.fullmatch(uri)
+    if found is None:
+        return uri
+    return (
+        f"azureml://subscriptions/{found['subscription']}/resourcegroups/{found['group']}"
+        f"/workspaces/{found['workspace']}/datastores/workspaceartifactstore/paths/ExperimentRun"
+        f"/dcid.{found['run']}/{found['path']}"
+    )
 
 
 def asset_of(uri: str) -> re.Match[str] | None:

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import mlflow
 
 from mlflow_azureml_backend.config import read_backend_config
+from mlflow_azureml_backend.config.inheritance import (
+    hand_down,
+    inheritance_of,
+    with_inherited,
+)
 from mlflow_azureml_backend.config.job_file import MERGED
 from mlflow_azureml_backend.config.job_schema import JOB_KEYS
 from mlflow_azureml_backend.config.schema import ImageConfig
 from mlflow_azureml_backend.locking.environment_lock import lock_environment
+from mlflow_azureml_backend.nesting import (
+    below_this_job,
+    handing_down,
+    own_requirement,
+    with_commit_of_job,
+)
 from mlflow_azureml_backend.project.config_files import read_config_files, read_job_file
 from mlflow_azureml_backend.project.loader import fetch_project, read_project
 from mlflow_azureml_backend.translate import ClientVersions, translate
+from mlflow_azureml_backend.translate.job import starts_runs
 from mlflow_azureml_backend.translate.job_yaml import as_text, job_yaml
 from mlflow_azureml_backend.translate.local_image import builds_project
 from mlflow_azureml_backend.translate.sweep_yaml import sweep_yaml
@@ -25,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mlflow_azureml_backend.config import BackendConfig, MLflowOptions
+    from mlflow_azureml_backend.config.inheritance import Inheritance
     from mlflow_azureml_backend.job import JobSpec
     from mlflow_azureml_backend.locking.environment_lock import LockedEnvironment
     from mlflow_azureml_backend.project import ProjectSpec
@@ -45,6 +58,7 @@ class Plan:
         spec: The job.
         origins: Key of the job YAML -> where it comes from, for people.
         locked: The lock of its environment, or None.
+        handed_down: What the job hands down to the runs that it starts, or None if it starts none.
     """
 
     project: ProjectSpec
@@ -53,6 +67,7 @@ class Plan:
     spec: JobSpec
     origins: Mapping[str, str]
     locked: LockedEnvironment | None = None
+    handed_down: Inheritance | None = None
 
     @property
     def wants_gpu(self) -> bool:
@@ -103,8 +118,15 @@ def plan_run(
         AzureMLBackendError: The config, the project or its environment is wrong.
     """
     own, options = read_backend_config(backend_config)
+    parent = inheritance_of(os.environ)
     root = fetch_project(project_uri, version)
     laid = read_job_file(own, root)
+    inherited: tuple[str, ...] = ()
+    env_manager = options.env_manager
+    if parent is not None:
+        laid, inherited = with_inherited(laid, parent, os.environ)
+        env_manager = env_manager or parent.env_manager
+    laid = below_this_job(laid, os.environ)
     project = read_project(
         project_uri,
         version=version,
@@ -114,6 +136,7 @@ def plan_run(
         config=laid,
         root=root,
     )
+    project = with_commit_of_job(project, parent)
     config = read_config_files(laid, project.root)
     spec = translate(
         project,
@@ -121,18 +144,23 @@ def plan_run(
         experiment_name=experiment_name,
         run_name=run_name,
         versions=client_versions(),
-        use_project_environment=options.env_manager != "local",
+        use_project_environment=env_manager != "local",
         docker_args=options.docker_args,
         environ=os.environ,
     )
-    origins = _origins(own, laid, project, run_name)
-    return Plan(
+    plan = Plan(
         project=project,
         config=config,
         options=options,
-        spec=replace(spec, notes=(*options.notes, *spec.notes)),
-        origins=origins,
+        spec=replace(spec, notes=(*options.notes, *inherited, *spec.notes)),
+        origins=_origins(own, laid, project, run_name),
     )
+    if not starts_runs(project, config):
+        return plan
+    down = hand_down(
+        laid, config, env_manager=env_manager, git=asdict(project.git) if project.git else None
+    )
+    return replace(plan, spec=handing_down(plan.spec, down), handed_down=down)
 
 
 def with_lock(plan: Plan, *, note: Callable[[str], None]) -> Plan:
@@ -160,7 +188,7 @@ def with_lock(plan: Plan, *, note: Callable[[str], None]) -> Plan:
 def client_versions() -> ClientVersions:
     """Say what this machine runs."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return ClientVersions(python=python, mlflow=mlflow.__version__)
+    return ClientVersions(python=python, mlflow=mlflow.__version__, backend=own_requirement())
 
 
 def _origins(

@@ -49,9 +49,23 @@ def with_job_file(
             f"{', '.join(JOB_KEYS)}."
         )
     base = {key: value for key, value in content.items() if key in JOB_KEYS}
+    return laid_over(config, base, where=f"{where} and the backend config")
+
+
+def laid_over(config: BackendConfig, base: Mapping[str, Any], *, where: str) -> BackendConfig:
+    """Lay a config over keys that it does not have to say itself.
+
+    Args:
+        config: The backend config; a key that it says goes first.
+        base: Keys of the backend config.
+        where: Where the keys come from, for messages.
+
+    Raises:
+        ConfigError: The two together are not as the schema says.
+    """
     own = config.model_dump(exclude_unset=True)
     merged = {**base, **own}
     for key in MERGED:
         if isinstance(base.get(key), dict) and isinstance(own.get(key), dict):
             merged[key] = {**base[key], **own[key]}
-    return read_section(merged, where=f"{where} and the backend config")
+    return read_section(merged, where=where)

@@ -216,6 +216,11 @@ class BackendConfig(_Section):
         description="How azureml-mlflow gets into the job: into its environment (default for the "
         "project's own), by the command when the job starts, or never (default for `environment`).",
     )
+    nested_runs: StrictBool | None = Field(
+        default=None,
+        description="Whether the entry point starts runs of this backend itself: its job then gets "
+        "this package, and hands this config down. Default: whether its script says so.",
+    )
     lock: Annotated[LockConfig | None, BeforeValidator(_lock_forms)] = Field(
         default=None,
         description="true: exact packages out of a lock file, made if it does not fit; 'check': "

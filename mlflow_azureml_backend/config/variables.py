@@ -23,12 +23,16 @@ from mlflow_azureml_backend.job import SecretVariable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+SECRETS = "MLFLOW_AZUREML_SECRETS"
+"""The variable of a job that names its secrets: JSON of variable and the secret's URL."""
+
 _KEY_VAULT = "keyvault:"
 # Key Vault's own rules: vaults have 3 to 24 characters, secrets up to 127, versions 32.
 _REFERENCE = re.compile(
     r"(?:(?P<vault>[a-zA-Z](?:-?[a-zA-Z0-9]){2,23})/)?(?P<name>[0-9a-zA-Z-]{1,127})"
     r"(?:/(?P<version>[0-9a-f]{32}))?"
 )
+_SECRET_URL = re.compile(r"https://(?P<vault>[^./]+)\.vault\.[^/]+/secrets/(?P<secret>[^?#]+)")
 _CLIENT = re.compile(r"\$?\$\{env:(?P<name>[^}]*)\}")
 _SHELL_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ESCAPED = "$$"
@@ -71,6 +75,17 @@ Variable = Annotated[
 def is_secret(given: SecretConfig | str) -> bool:
     """Tell whether a variable's value is kept out of the job."""
     return isinstance(given, SecretConfig) or given.startswith(_KEY_VAULT)
+
+
+def uses_client_variable(text: str) -> bool:
+    """Tell whether a value has a variable of this machine in it, as `${env:NAME}`."""
+    return any(not found[0].startswith(_ESCAPED) for found in _CLIENT.finditer(text))
+
+
+def reference_of_url(url: str) -> str | None:
+    """Give `keyvault:VAULT/NAME…` for the URL of a secret, or None for another one."""
+    found = _SECRET_URL.fullmatch(url)
+    return f"{_KEY_VAULT}{found['vault']}/{found['secret']}" if found else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

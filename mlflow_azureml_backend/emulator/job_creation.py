@@ -36,7 +36,9 @@ def create_job(
         parent: the sweep that it is a trial of.
     """
     now = datetime.now(timezone.utc)
-    lineage = {"mlflow.parentRunId": parent, "mlflow.rootRunId": parent} if parent else {}
+    above = parent or job.get("parentJobName")
+    root = above and root_of(emulation.state, key, above)
+    lineage = {"mlflow.parentRunId": above, "mlflow.rootRunId": root} if above and root else {}
     experiment = emulation.tracking.create_run(
         key,
         run_id=name,
@@ -60,6 +62,7 @@ def create_job(
         "warnings": None,
         "logFiles": [],
         "parentRunId": parent,
+        "rootRunId": root or name,
     }
     # Together: an emulator that is killed here leaves no job that nobody runs.
     with emulation.state.together():
@@ -90,6 +93,30 @@ def children(state: State, key: WorkspaceKey, name: str) -> tuple[str, ...]:
     while parent_of(state, key, child := f"{name}_{len(found)}") == name:
         found.append(child)
     return tuple(found)
+
+
+def nested_jobs(state: State, key: WorkspaceKey, name: str) -> list[str]:
+    """Name the jobs that say that they are children of a job, the oldest first.
+
+    Args:
+        state: the documents of the workspace.
+        key: the workspace.
+        name: the job.
+    """
+    jobs = state.newest("job", key.storage_key)
+    return [job.name for job in jobs if job.body.get("parentJobName") == name][::-1]
+
+
+def root_of(state: State, key: WorkspaceKey, name: str) -> str:
+    """Name the job at the top of those that a job is below; itself for a job on its own.
+
+    Args:
+        state: the documents of the workspace.
+        key: the workspace.
+        name: the job, which need not exist.
+    """
+    run = state.get("run", key.storage_key, name)
+    return name if run is None else str(run.body.get("rootRunId") or name)
 
 
 def parent_of(state: State, key: WorkspaceKey, name: str) -> str | None:

@@ -40,7 +40,7 @@ def run_details(
         log_files: URLs of the logs by their paths.
     """
     return {
-        **_identity(key, job, run.get("parentRunId")),
+        **_identity(key, job, run),
         **_course(job, run, region),
         "createdTimeUtc": timestamp(job.created),
         "inputDatasets": [],
@@ -74,7 +74,7 @@ def run_metadata(
         region: the workspace's region.
     """
     return {
-        **_identity(key, job, run.get("parentRunId")),
+        **_identity(key, job, run),
         **_course(job, run, region),
         **_description(job),
         **_people(tenant),
@@ -110,15 +110,18 @@ def run_metadata(
     }
 
 
-def _identity(key: WorkspaceKey, job: Document, parent: str | None) -> dict[str, Any]:
+def _identity(key: WorkspaceKey, job: Document, run: Mapping[str, Any]) -> dict[str, Any]:
+    parent = run.get("parentRunId") or job.body.get("parentJobName")
+    root = run.get("rootRunId") or parent or job.name
+
     def run_uuid(name: str) -> str:
         return str(uuid.uuid5(_RUNS, f"{key.guid}/{name}"))
 
     return {
         "runId": job.name,
         "runUuid": run_uuid(job.name),
-        "rootRunId": parent or job.name,
-        "rootRunUuid": run_uuid(parent or job.name),
+        "rootRunId": root,
+        "rootRunUuid": run_uuid(root),
         "parentRunId": parent,
         "parentRunUuid": parent and run_uuid(parent),
         "runNumber": int(job.created.timestamp()),

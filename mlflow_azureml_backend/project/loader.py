@@ -27,6 +27,7 @@ from mlflow_azureml_backend.project.environment_files import read_environment
 from mlflow_azureml_backend.project.git import git_source, without_credentials
 from mlflow_azureml_backend.project.local_data import find_local_data
 from mlflow_azureml_backend.project.mlproject_file import check_mlproject
+from mlflow_azureml_backend.project.nested_runs import starts_runs
 from mlflow_azureml_backend.project.snapshot_files import check_size, list_files
 from mlflow_azureml_backend.project.spec import EntryPoint, Parameter, ProjectSpec
 
@@ -98,6 +99,7 @@ def read_project(
         git=git_source(root),
         warnings=(*warnings, *unknown_types(entry)),
         local_data=MappingProxyType(local_data),
+        starts_runs=starts_runs(root, entry.command),
     )
 
 

@@ -115,6 +115,7 @@ class ProjectSpec:
         git: Lineage of `root`, or None outside a git repository.
         warnings: What the user should know of the project before it runs.
         local_data: The data of this machine that parameters and inputs name, by their names.
+        starts_runs: Whether the entry point starts runs of this backend itself.
     """
 
     name: str | None
@@ -127,6 +128,7 @@ class ProjectSpec:
     git: GitSource | None = None
     warnings: tuple[str, ...] = ()
     local_data: Mapping[str, LocalData] = field(default_factory=lambda: MappingProxyType({}))
+    starts_runs: bool = False
 
     @property
     def is_fetched(self) -> bool:

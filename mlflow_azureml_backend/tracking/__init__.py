@@ -2,6 +2,7 @@
 
 from mlflow_azureml_backend.tracking.fetched_data import fetch_data
 from mlflow_azureml_backend.tracking.handle_tags import handle_of_run
+from mlflow_azureml_backend.tracking.mirrored_children import with_children
 from mlflow_azureml_backend.tracking.open_run import open_run, reopen_run
 from mlflow_azureml_backend.tracking.session import TrackingSession, experiment_name, read_run
 from mlflow_azureml_backend.tracking.sweep_session import SweepSession, with_trials
@@ -15,5 +16,6 @@ __all__ = [
     "open_run",
     "read_run",
     "reopen_run",
+    "with_children",
     "with_trials",
 ]

@@ -7,11 +7,16 @@ import os
 from typing import TYPE_CHECKING
 
 from mlflow.entities import SourceType
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
 from mlflow.tracking.fluent import active_run
 from mlflow.utils import mlflow_tags
 
 if TYPE_CHECKING:
     from mlflow_azureml_backend.project import ProjectSpec
+
+_RUN_ID = "MLFLOW_RUN_ID"
+_JOB = "AZUREML_RUN_ID"
 
 
 def project_tags(
@@ -32,14 +37,31 @@ def project_tags(
         mlflow_tags.MLFLOW_PROJECT_BACKEND: backend_name,
         mlflow_tags.MLFLOW_RUN_NAME: run_name,
     }
-    parent = active_run()
-    if parent is not None:
-        tags[mlflow_tags.MLFLOW_PARENT_RUN_ID] = parent.info.run_id
+    tags[mlflow_tags.MLFLOW_PARENT_RUN_ID] = _parent()
     if project.git is not None:
         tags[mlflow_tags.MLFLOW_GIT_COMMIT] = project.git.commit
         tags[mlflow_tags.MLFLOW_GIT_REPO_URL] = project.git.repo_url
         tags[mlflow_tags.MLFLOW_GIT_BRANCH] = project.git.branch
     return {key: value for key, value in tags.items() if value}
+
+
+def _parent() -> str | None:
+    """Find the run that this one is started in.
+
+    MLflow's local backend and the service tell an entry point its run by variables. MLflow itself
+    takes the first one out of the environment when the run is opened; active runs are a thread's.
+    """
+    active = active_run()
+    if active is not None:
+        return str(active.info.run_id)
+    named = os.environ.get(_RUN_ID) or os.environ.get(_JOB)
+    if not named:
+        return None
+    try:
+        MlflowClient().get_run(named)
+    except MlflowException:  # of another store
+        return None
+    return named
 
 
 def _source_name(project: ProjectSpec) -> str:

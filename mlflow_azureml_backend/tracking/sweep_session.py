@@ -15,6 +15,7 @@ from mlflow.tracking import MlflowClient
 from mlflow_azureml_backend.errors import NotFoundError, TrackingError, WorkspaceError
 from mlflow_azureml_backend.follow.trial_picture import parallel_coordinates
 from mlflow_azureml_backend.follow.trials import trial_line, trials_table
+from mlflow_azureml_backend.tracking.mirrored_children import with_children
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun
 from mlflow_azureml_backend.tracking.mirrored_trials import MirroredTrials
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from mlflow_azureml_backend.job import JobHandle, RunOutcome, WorkspaceRef
     from mlflow_azureml_backend.sweep import SweepState, Trial
-    from mlflow_azureml_backend.tracking.mirrored_run import SourceRun
+    from mlflow_azureml_backend.tracking.mirrored_children import ParentRun
     from mlflow_azureml_backend.tracking.session import TrackingSession
 
 _logger = logging.getLogger(__name__)
@@ -44,14 +45,14 @@ class SweepService(Protocol):
     def sweep(self, job_name: str) -> SweepState | None:
         """Take one look at a sweep."""
 
-    def tracked_run(self, job_name: str) -> SourceRun:
+    def tracked_run(self, job_name: str) -> ParentRun:
         """Give the run that a job logs to."""
 
 
 def with_trials(
     session: TrackingSession, service: SweepService, job_name: str, *, tell: Callable[[str], None]
 ) -> TrackingSession:
-    """Give the session of a job that was submitted before: of a sweep with its trials.
+    """Give the session of a job that was submitted before, with the runs that are below it.
 
     Args:
         session: The run of the job.
@@ -63,7 +64,7 @@ def with_trials(
         WorkspaceError: The job could not be read.
     """
     if service.sweep(job_name) is None:
-        return session
+        return with_children(session, service, job_name)
     return SweepSession(session, service, job_name, tell=tell)
 
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _REFERENCE = re.compile(r"^azureml:(//registries/.+|[^/:@]+(:[^/:@]+|@[^/:@]+))$")
 
+_BACKEND = "mlflow-azureml-backend"
+
 # Why an environment was chosen, where the MLproject does not say it.
 _ORIGINS = {
     EnvironmentKind.REQUIREMENTS: "{file}, since the MLproject names no environment, with Python "
@@ -47,10 +49,13 @@ class ClientVersions:
     Args:
         python: `major.minor`.
         mlflow: MLflow's version.
+        backend: pip requirement of this package, for a job that starts runs itself; None where
+            what is installed here is no release.
     """
 
     python: str
     mlflow: str
+    backend: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +65,12 @@ class PlannedEnvironment:
     Args:
         spec: the environment.
         at_start: the plugin to install when the job starts, or None.
+        notes: What the user should know of it.
     """
 
     spec: EnvironmentSpec
     at_start: PluginRelease | None = None
+    notes: tuple[str, ...] = ()
 
 
 def plan_environment(
@@ -73,6 +80,7 @@ def plan_environment(
     versions: ClientVersions,
     releases: PluginReleases,
     root: Path,
+    starts_runs: bool = False,
 ) -> PlannedEnvironment:
     """Choose the environment, and add `azureml-mlflow` to it.
 
@@ -84,12 +92,15 @@ def plan_environment(
         versions: This machine's Python and MLflow.
         releases: The releases of the plugin.
         root: The project's folder, of which packages may be installed.
+        starts_runs: The job starts runs of this backend itself, and needs this package.
 
     Raises:
         ConfigError: The config's environment is no environment.
         EnvironmentSpecError: It asks for what a job cannot have.
     """
     planned = _with_plugin_somewhere(project, config, versions=versions, releases=releases)
+    if starts_runs:
+        planned = _with_backend(planned, versions.backend, inject=config.inject)
     return replace(planned, spec=_with_local_packages(planned.spec, root))
 
 
@@ -209,6 +220,34 @@ def _with_plugin(
         bounds.append("pip")
     pip = {"pip": [*lines, *injection.requirements]}
     return {**conda, "dependencies": [*specs, *bounds, pip]}, injection
+
+
+def _with_backend(
+    planned: PlannedEnvironment, requirement: str | None, *, inject: str | None
+) -> PlannedEnvironment:
+    """Add this package, for a job that starts runs itself; say it where that is the user's."""
+    spec = planned.spec
+    specs, lines = _parts(spec.conda_file) if spec.conda_file else ((), ())
+    if any(line.replace("_", "-").startswith(_BACKEND) for line in lines):
+        return planned
+    why = None
+    if requirement is None:
+        why = "what is installed here is no release that can be named there"
+    elif spec.conda_file is None:
+        why = "this environment cannot be added to"
+    elif inject == "never":
+        why = "`inject` is never"
+    elif any("--hash" in line for line in lines):
+        why = "its packages are given by their hashes"
+    if why is not None or spec.conda_file is None:
+        note = (
+            f"The job starts runs itself, so its environment ({spec.origin}) has to have "
+            f"{_BACKEND}, which is not added: {why}"
+        )
+        return replace(planned, notes=(note,))
+    pip = [] if any(package_of(item) == "pip" for item in specs) else ["pip"]
+    conda = {**spec.conda_file, "dependencies": [*specs, *pip, {"pip": [*lines, requirement]}]}
+    return replace(planned, spec=replace(spec, conda_file=conda))
 
 
 def _with_local_packages(spec: EnvironmentSpec, root: Path) -> EnvironmentSpec:

@@ -13,6 +13,7 @@ from mlflow_azureml_backend.data_uri import (
     AZUREML_FORMS,
     SCHEMES,
     Place,
+    as_read_by_a_job,
     datastore_of,
     is_well_formed,
     likely_type,
@@ -130,6 +131,7 @@ class _Binder:
         self.arguments[f"inputs.{name}"] = self.arguments[f"inputs.{key}"] = shell_quote(value)
 
     def _bind_input(self, name: str, value: str) -> None:
+        value = as_read_by_a_job(value)
         given = self._config.inputs.get(name)
         config = given if isinstance(given, InputConfig) else InputConfig()
         local = self._project.local_data.get(name)

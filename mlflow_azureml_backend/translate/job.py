@@ -78,7 +78,12 @@ def translate(
     releases = packaged_releases()
     own = project.environment if use_project_environment else _NO_ENVIRONMENT
     environment = plan_environment(
-        own, config, versions=versions, releases=releases, root=project.root
+        own,
+        config,
+        versions=versions,
+        releases=releases,
+        root=project.root,
+        starts_runs=starts_runs(project, config),
     )
     sweep = None
     if config.sweep is not None:
@@ -97,7 +102,7 @@ def translate(
     if variables.secret:
         # First of all: the plugin may have to come from an index that wants a password.
         command = with_secrets(command)
-    notes = _notes(config)
+    notes = [*_notes(config), *environment.notes]
     spec = JobSpec(
         command=command,
         code=project.root,
@@ -129,6 +134,11 @@ def translate(
         sweep=sweep,
     )
     return replace(refuse_expressions(spec), notes=tuple(notes))
+
+
+def starts_runs(project: ProjectSpec, config: BackendConfig) -> bool:
+    """Tell whether a job starts runs of this backend itself: the config goes first."""
+    return project.starts_runs if config.nested_runs is None else config.nested_runs
 
 
 def _notes(config: BackendConfig) -> list[str]:

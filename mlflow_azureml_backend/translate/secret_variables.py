@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from mlflow_azureml_backend.config.variables import key_vault_reference
+from mlflow_azureml_backend.config.variables import SECRETS, key_vault_reference
 from mlflow_azureml_backend.translate.command import shell_quote
 from mlflow_azureml_backend.translate.plugin_install import PYTHON
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mlflow_azureml_backend.job import SecretVariable
-
-VARIABLE = "MLFLOW_AZUREML_SECRETS"
-"""The variable that names the secrets: JSON of variable and the secret's URL in its vault."""
 
 _UNKNOWN_VAULT = "WORKSPACE-KEY-VAULT"
 
@@ -100,7 +97,7 @@ def references(
         name: (stored or {}).get(name) or _url(name, variable, vault)
         for name, variable in variables.items()
     }
-    return {VARIABLE: json.dumps(urls)}
+    return {SECRETS: json.dumps(urls)}
 
 
 def _url(name: str, variable: SecretVariable, vault: str | None) -> str:

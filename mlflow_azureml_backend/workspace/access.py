@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.workspace.endpoint import AZURE, emulator_endpoint
+from mlflow_azureml_backend.workspace.job_identity import is_job_of
 from mlflow_azureml_backend.workspace.tracked_run import TrackedRun
 
 if TYPE_CHECKING:
@@ -42,7 +44,9 @@ def connect(ref: WorkspaceRef) -> Workspace:
     """
     from mlflow_azureml_backend.workspace.connection import Connection
 
-    connection = Connection(ref, emulator_endpoint() if ref.is_emulated else AZURE)
+    # A job of the emulator has the way there in its own variables, and must not start another one.
+    emulated = ref.is_emulated and not is_job_of(ref, os.environ)
+    connection = Connection(ref, emulator_endpoint() if emulated else AZURE)
     _ = connection.workspace_facts
     return Workspace(connection)
 

@@ -7,6 +7,7 @@ each client, and the process's environment stays as it is.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -36,8 +37,10 @@ class Endpoint:
         """Build the azure-identity credential that this endpoint accepts."""
         from azure import identity
 
+        from mlflow_azureml_backend.workspace.job_identity import azure_credential
+
         if self.identity is None:
-            return identity.DefaultAzureCredential()
+            return azure_credential(os.environ)
         return identity.ClientSecretCredential(
             self.identity["tenant_id"],
             self.identity["client_id"],

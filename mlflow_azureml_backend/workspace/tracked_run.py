@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _PAGE = 25_000
 _CHUNK = 4 << 20
+_RUNS_A_PAGE = 200
 
 
 class TrackedRun:
@@ -63,6 +64,31 @@ class TrackedRun:
             token = page.get("next_page_token") or ""
             if not token:
                 return
+
+    def children(self) -> Iterator[dict[str, Any]]:
+        """Give MLflow's run object of each child run, the oldest first.
+
+        Raises:
+            NotFoundError: The run is not there (yet).
+        """
+        body: dict[str, Any] = {
+            "experiment_ids": [self.read()["info"]["experiment_id"]],
+            "filter": f"tags.mlflow.parentRunId = '{self._run_id}'",
+            "order_by": ["attributes.start_time ASC"],
+            "max_results": _RUNS_A_PAGE,
+        }
+        while True:
+            page = self._connection.json(
+                "POST",
+                self._url("runs/search"),
+                body=body,
+                doing=f"reading the child runs of '{self._run_id}'",
+            )
+            yield from page.get("runs") or []
+            token = page.get("next_page_token")
+            if not token:
+                return
+            body["page_token"] = token
 
     def artifacts(self) -> list[dict[str, Any]]:
         """List the run's files: `path` and `size` in bytes, sorted by path."""
@@ -118,10 +144,11 @@ class TrackedRun:
         experiment = self.read()["info"]["experiment_id"]
         return f"{base}/experimentids/{experiment}/runs/{self._run_id}/artifacts"
 
+    def _url(self, call: str) -> str:
+        base = f"{self._connection.api}/mlflow/v2.0{self._connection.ref.arm_id}"
+        return f"{base}/api/2.0/mlflow/{call}"
+
     def _get(self, call: str, **query: Any) -> dict[str, Any]:
-        url = (
-            f"{self._connection.api}/mlflow/v2.0{self._connection.ref.arm_id}/api/2.0/mlflow/{call}"
-        )
         return self._connection.json(
-            "GET", url, query=query, doing=f"reading MLflow run '{self._run_id}'"
+            "GET", self._url(call), query=query, doing=f"reading MLflow run '{self._run_id}'"
         )

@@ -80,6 +80,7 @@ def test_every_key_is_read():
             }
         },
         "parent_job_name": "p",
+        "nested_runs": True,
         "is_deterministic": True,
         "job_file": "job.yml",
         "dry_run": True,

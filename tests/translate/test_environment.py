@@ -456,3 +456,69 @@ def test_any_dependencies_give_an_environment_or_one_clear_error(dependencies):
     # A line may name a path of the project: the conda file is then part of a build context.
     named = "azureml-mlflow" in repr(planned.spec.conda_file or planned.spec.build.files).lower()
     assert named == (planned.at_start is None)
+
+
+BACKEND = "mlflow-azureml-backend==0.1.0"
+
+
+def plan_that_starts_runs(project, *, backend=BACKEND, **config):
+    return plan_environment(
+        project,
+        BackendConfig.model_validate(config),
+        versions=ClientVersions(python="3.11", mlflow="3.10.0", backend=backend),
+        releases=packaged_releases(),
+        root=Path("project"),
+        starts_runs=True,
+    )
+
+
+REQUIREMENTS = ProjectEnvironment(
+    kind=EnvironmentKind.REQUIREMENTS, file="requirements.txt", requirements=("mlflow==3.1.0",)
+)
+
+
+def test_a_job_that_starts_runs_gets_this_package():
+    planned = plan_that_starts_runs(REQUIREMENTS)
+    assert planned.spec.conda_file["dependencies"] == [
+        "python=3.11",
+        "pip",
+        {"pip": ["mlflow==3.1.0", PLUGIN, BACKEND]},
+    ]
+    assert planned.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("project", "keywords", "why"),
+    [
+        (REQUIREMENTS, {"backend": None}, "no release that can be named"),
+        (REQUIREMENTS, {"inject": "never"}, "`inject` is never"),
+        (REQUIREMENTS, {"environment": "azureml:e:1"}, "cannot be added to"),
+        (
+            ProjectEnvironment(kind=EnvironmentKind.DOCKER, image="ubuntu:22.04"),
+            {},
+            "cannot be added to",
+        ),
+        (
+            ProjectEnvironment(
+                kind=EnvironmentKind.REQUIREMENTS, requirements=("a==1 --hash=sha256:00",)
+            ),
+            {},
+            "given by their hashes",
+        ),
+    ],
+)
+def test_where_this_package_cannot_be_added_the_user_is_told(project, keywords, why):
+    planned = plan_that_starts_runs(project, **keywords)
+    [note] = planned.notes
+    assert "has to have mlflow-azureml-backend" in note
+    assert why in note
+    assert "mlflow-azureml-backend" not in str(planned.spec.conda_file)
+
+
+def test_a_project_that_asks_for_this_package_keeps_its_own():
+    project = ProjectEnvironment(
+        kind=EnvironmentKind.REQUIREMENTS, requirements=("mlflow_azureml_backend==0.0.9",)
+    )
+    planned = plan_that_starts_runs(project, backend=None)
+    assert planned.notes == ()
+    assert BACKEND not in str(planned.spec.conda_file)

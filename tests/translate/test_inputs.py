@@ -107,6 +107,18 @@ def test_a_uri_that_no_job_can_read_is_refused(uri, words):
     assert words in refused("train {data}", {"data": "path"}, {"data": uri})
 
 
+@pytest.mark.parametrize("api", ["v1.0", "v2.0"])
+def test_an_artifact_of_another_step_is_named_as_azure_ml_reads_it(api):
+    workspace = "subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices"
+    uri = f"azureml://eastus.api.azureml.ms/mlflow/{api}/{workspace}/workspaces/w/experiments/7"
+    _, inputs, _ = bound("{a}", {"a": "path"}, {"a": f"{uri}/runs/step_1/artifacts/data/rows"})
+    assert inputs["a"] == InputSpec(
+        type="uri_folder",
+        path="azureml://subscriptions/s/resourcegroups/g/workspaces/w/datastores/"
+        "workspaceartifactstore/paths/ExperimentRun/dcid.step_1/data/rows",
+    )
+
+
 def test_what_the_config_says_of_a_parameter_goes_before_what_is_likely():
     command, inputs, _ = bound(
         "train --in={training-data}",

@@ -31,7 +31,8 @@ class RunIdentity:
         workspace: the run's workspace.
         region: the workspace's region.
         run_id: the run, which is the job's name.
-        root_run_id: the sweep that the run is a trial of; else the run itself.
+        root_run_id: the sweep that the run is a trial of, or the job at the top of those that have
+            started it; else the run itself.
         experiment_id: MLflow's id of its experiment.
         experiment_name: the experiment's name.
         token: a token that is good for this run's requests.

@@ -170,7 +170,7 @@ def _identity(emulation: Emulation, record: JobRecord, definition: JobDefinition
         workspace=record.workspace,
         region=emulation.settings.region,
         run_id=record.name,
-        root_run_id=record.run.get("parentRunId") or record.name,
+        root_run_id=record.run.get("rootRunId") or record.name,
         experiment_id=str(record.run["experimentId"]),
         experiment_name=definition.experiment_name,
         token=token,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlflow_azureml_backend.emulator.errors import ServiceError
 from mlflow_azureml_backend.emulator.field_checks import Kind, check_fields, invalid
-from mlflow_azureml_backend.emulator.job_creation import children
+from mlflow_azureml_backend.emulator.job_creation import children, nested_jobs
 from mlflow_azureml_backend.emulator.resources import timestamp
 from mlflow_azureml_backend.emulator.routes.datastores import ARTIFACT_CONTAINER
 from mlflow_azureml_backend.emulator.routes.jobs import describe_job
@@ -109,10 +109,11 @@ def _run_data(call: Call) -> Response:
 
 
 def _children(call: Call) -> Response:
-    """List the child runs of a job: the trials of a sweep, and none of a command job."""
+    """List the child runs of a job: the trials of a sweep, the jobs that a job has started."""
     key, run_id = call.workspace, call.params["run"]
     _found(call, key, run_id)
-    names = children(call.emulation.state, key, run_id)
+    state = call.emulation.state
+    names = [*children(state, key, run_id), *nested_jobs(state, key, run_id)]
     return json_response({"value": [_metadata(call, name) for name in names]})
 
 

@@ -1,0 +1,125 @@
+"""Entry points that start runs on Azure ML themselves: real jobs that submit real jobs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import uuid
+from importlib import metadata
+from pathlib import Path
+
+import mlflow
+import pytest
+
+import mlflow_azureml_backend
+
+PROJECTS = Path(__file__).parent / "projects"
+VALUE = "it's $(id) ${{x}}"
+
+
+@pytest.fixture(scope="session")
+def plugin_folder(request) -> Path:
+    """Give a folder with azureml-mlflow; the jobs have everything else from this Python."""
+    from packaging.requirements import Requirement
+
+    from mlflow_azureml_backend.translate.plugin_releases import packaged_releases
+
+    uv = pytest.importorskip("uv", reason="uv installs azureml-mlflow")
+    release = packaged_releases().releases[0]
+    installed = {item.metadata["Name"].lower() for item in metadata.distributions()}
+    lacking = [text for text in release.requirements if Requirement(text).name not in installed]
+    packages = [f"azureml-mlflow=={release.version}", *lacking]
+    folder = Path(request.config.cache.mkdir(f"azureml-mlflow-{release.version}"))
+    done = folder / "done"
+    if not done.exists() or done.read_text() != str(packages):
+        command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--python", sys.executable]
+        command += ["--target", str(folder), "--no-deps", *packages]
+        made = subprocess.run(command, capture_output=True, text=True, check=False)
+        if made.returncode:
+            pytest.skip(f"azureml-mlflow cannot be installed: {made.stderr.strip()[-300:]}")
+        done.write_text(str(packages))
+    return folder
+
+
+@pytest.fixture
+def nested_config(emulator, plugin_folder):
+    """Name a workspace of the emulator that runs jobs as they are, with this package in them."""
+    from mlflow_azureml_backend.emulator.administration import request
+
+    workspace = {
+        "subscription_id": "00000000-0000-0000-0000-000000000000",
+        "resource_group": "tests",
+        "workspace_name": f"w{uuid.uuid4().hex[:8]}",
+    }
+    request(emulator, "PUT", f"/_emulator/workspaces/{'/'.join(workspace.values())}")
+    ours = Path(mlflow_azureml_backend.__file__).parents[1]
+    variables = {"PYTHONPATH": f"{ours}:{plugin_folder}", "MLFLOW_DISABLE_TELEMETRY": True}
+    return {
+        "workspace": workspace,
+        "compute": "cpu-cluster",
+        "environment_variables": variables,
+    }
+
+
+def submit(project, config, **options):
+    return mlflow.projects.run(
+        str(PROJECTS / project),
+        backend="azureml",
+        backend_config=config,
+        experiment_name="sample",
+        **options,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    "identity",
+    ["managed", pytest.param("user_identity", marks=pytest.mark.campaign)],
+)
+def test_a_job_starts_a_run_with_no_configuration(
+    nested_config, client, monkeypatch, capfd, identity
+):
+    from mlflow_azureml_backend.config.location import WorkspaceRef
+    from mlflow_azureml_backend.workspace import connect
+    from mlflow_azureml_backend.workspace.jobs import read_job
+
+    monkeypatch.setenv("OF_CLIENT", "from the client")
+    config = {**nested_config, "identity": {"type": identity}, "tags": {"team": "research"}}
+    config["environment_variables"] |= {
+        "OPEN": "é",
+        "FROM_CLIENT": "${env:OF_CLIENT}",
+        "SECRET": {"value": "the secret", "secret": True},
+    }
+
+    run = submit("starting_runs", config, parameters={"text": VALUE})
+
+    said = capfd.readouterr()
+    assert run.get_status() == "FINISHED", said
+    assert client.get_run(run.run_id).data.params["heard"] == VALUE
+    # What the inner run printed is in the log of the outer one.
+    for line in ("the parent is the job: True", "OPEN is é", "FROM_CLIENT is from the client"):
+        assert line in said.out
+    assert "SECRET is the secret" in said.out
+    workspace = connect(WorkspaceRef(**nested_config["workspace"]))
+    [child] = [job.job_name for job in workspace.jobs() if job.job_name != run.job_name]
+    job = read_job(workspace._connection, child)["properties"]
+    assert job["parentJobName"] == run.job_name
+    assert job["tags"]["team"] == "research"
+    assert job["identity"]["identityType"].lower() == identity.replace("_", "")
+    assert "the secret" not in str(job)
+    logged = workspace.tracked_run(child).read()
+    tags = {tag["key"]: tag["value"] for tag in logged["data"]["tags"]}
+    assert tags["mlflow.parentRunId"] == run.job_name
+    assert tags["mlflow.project.entryPoint"] == "step"
+    # The job has no repository to look the commit up in.
+    parent = client.get_run(run.run_id)
+    assert tags["mlflow.source.git.commit"] == parent.data.tags["mlflow.source.git.commit"]
+    # In the user's own store it is a child as well.
+    [mirrored] = client.search_runs(
+        [parent.info.experiment_id], f"tags.mlflow.parentRunId = '{run.run_id}'"
+    )
+    assert mirrored.info.status == "FINISHED"
+    assert mirrored.data.params == {"text": VALUE, "heard": VALUE}
+    assert mirrored.data.tags["azureml.job_name"] == child
+    assert mirrored.data.tags["mlflow.project.entryPoint"] == "step"
