@@ -166,7 +166,9 @@ def plan_run(
     )
     if not starts_runs(project, config):
         return plan
-    down = hand_down(laid, config, env_manager=env_manager, git=project.git and asdict(project.git))
+    down = hand_down(
+        laid, config, env_manager=env_manager, git=asdict(project.git) if project.git else None
+    )
     return replace(plan, spec=handing_down(plan.spec, down), handed_down=down)
 
 

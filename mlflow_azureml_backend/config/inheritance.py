@@ -13,8 +13,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.config.environment_schema import EnvironmentConfig
-from mlflow_azureml_backend.config.schema import ImageConfig
 from mlflow_azureml_backend.config.job_file import laid_over
+from mlflow_azureml_backend.config.schema import ImageConfig
 from mlflow_azureml_backend.config.variables import (
     SECRETS,
     SecretConfig,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from pathlib import Path
@@ -36,7 +37,7 @@ def _scripts(root: Path, command: str) -> list[Path]:
         words = command.split()
     modules = [
         f"{word.replace('.', '/')}.py"
-        for option, word in zip(words, words[1:], strict=False)
+        for option, word in itertools.pairwise(words)
         if option == "-m"
     ]
     named = [word for word in words if Path(word).suffix in _SCRIPTS]

@@ -1,9 +1,10 @@
-"""Which session a job's run needs: one with trials, with steps, or neither."""
+"""Which session a job's run needs: one with trials, with steps, or with what its job starts."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from mlflow_azureml_backend.tracking.mirrored_children import RunSource, with_nested_runs
 from mlflow_azureml_backend.tracking.pipeline_session import PipelineService, PipelineSession
 from mlflow_azureml_backend.tracking.sweep_session import SweepService, SweepSession
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.tracking.session import TrackingSession
 
 
-class ParentService(SweepService, PipelineService, Protocol):
+class ParentService(SweepService, PipelineService, RunSource, Protocol):
     """What the run of any job may need of the workspace."""
 
     def job_type(self, job_name: str) -> str:
@@ -47,4 +48,4 @@ def with_children(
     if kind == "Pipeline" or (spec is not None and spec.pipeline is not None):
         pipeline = None if spec is None else spec.pipeline
         return PipelineSession(session, service, job_name, pipeline=pipeline)
-    return session
+    return with_nested_runs(session, service, job_name)

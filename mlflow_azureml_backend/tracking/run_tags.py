@@ -15,6 +15,9 @@ from mlflow.utils import mlflow_tags
 if TYPE_CHECKING:
     from mlflow_azureml_backend.project import ProjectSpec
 
+_RUN_ID = "MLFLOW_RUN_ID"
+_JOB = "AZUREML_RUN_ID"
+
 
 def project_tags(
     project: ProjectSpec, *, backend_name: str, run_name: str | None
@@ -43,17 +46,22 @@ def project_tags(
 
 
 def _parent() -> str | None:
-    """Name the run that this process works for: its active one, or one that MLflow was given."""
-    run = active_run()
-    if run is not None:
-        return str(run.info.run_id)
-    given = os.environ.get("MLFLOW_RUN_ID")
-    if not given:
+    """Find the run that this one is started in.
+
+    MLflow's local backend and the service tell an entry point its run by variables. MLflow itself
+    takes the first one out of the environment when the run is opened; active runs are a thread's.
+    """
+    active = active_run()
+    if active is not None:
+        return str(active.info.run_id)
+    named = os.environ.get(_RUN_ID) or os.environ.get(_JOB)
+    if not named:
         return None
     try:
-        return str(MlflowClient().get_run(given).info.run_id)
-    except MlflowException:  # of another store, or left over
+        MlflowClient().get_run(named)
+    except MlflowException:  # of another store
         return None
+    return named
 
 
 def _source_name(project: ProjectSpec) -> str:

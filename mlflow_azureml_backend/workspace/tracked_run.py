@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # Points of a request: MLflow gives up to 25,000; some are read side by side.
 _PAGE = 10_000
 _MODELS_A_PAGE = 50
+_RUNS_A_PAGE = 200
 
 
 class TrackedRun:
@@ -77,6 +78,31 @@ class TrackedRun:
             token = page.get("next_page_token") or ""
             if not token:
                 return
+
+    def children(self) -> Iterator[dict[str, Any]]:
+        """Give MLflow's run object of each child run, the oldest first.
+
+        Raises:
+            NotFoundError: The run is not there (yet).
+        """
+        body: dict[str, Any] = {
+            "experiment_ids": [self.read()["info"]["experiment_id"]],
+            "filter": f"tags.mlflow.parentRunId = '{self._run_id}'",
+            "order_by": ["attributes.start_time ASC"],
+            "max_results": _RUNS_A_PAGE,
+        }
+        while True:
+            page = self._connection.json(
+                "POST",
+                f"{self._api}/runs/search",
+                body=body,
+                doing=f"reading the child runs of '{self._run_id}'",
+            )
+            yield from page.get("runs") or []
+            token = page.get("next_page_token")
+            if not token:
+                return
+            body["page_token"] = token
 
     def artifacts(self) -> list[dict[str, Any]]:
         """List the run's files: `path` and `size` in bytes, sorted by path."""

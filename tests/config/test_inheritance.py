@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -166,7 +167,7 @@ def test_the_commit_and_the_environment_manager_go_along():
 
 
 def test_more_than_a_variable_takes_is_refused():
-    with pytest.raises(ConfigError, match='bytes are taken|"nested_runs": false'):
+    with pytest.raises(ConfigError, match='"nested_runs": false'):
         passed_on({"tags": {f"k{index}": "v" * 1000 for index in range(40)}})
 
 
@@ -178,3 +179,12 @@ def test_a_variable_that_holds_something_else_is_told(text):
 
 def test_outside_of_a_job_nothing_is_inherited():
     assert inheritance_of({}) is None
+
+
+@pytest.mark.parametrize(
+    ("row", "keys"), [("handed down", HANDED_DOWN), ("the job's own", ITS_OWN)]
+)
+def test_the_documentation_names_the_same_keys(row, keys):
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "multi-step.md"
+    [line] = re.findall(rf"^\| {row} \|(.*)\|$", page.read_text("utf-8"), re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", line)) == sorted(keys)

@@ -102,7 +102,7 @@ def test_a_job_starts_a_run_with_no_configuration(
         assert line in said.out
     assert "SECRET is the secret" in said.out
     workspace = connect(WorkspaceRef(**nested_config["workspace"]))
-    [child] = [job.name for job in workspace.jobs() if job.name != run.job_name]
+    [child] = [job.job_name for job in workspace.jobs() if job.job_name != run.job_name]
     job = read_job(workspace._connection, child)["properties"]
     assert job["parentJobName"] == run.job_name
     assert job["tags"]["team"] == "research"
@@ -112,5 +112,14 @@ def test_a_job_starts_a_run_with_no_configuration(
     tags = {tag["key"]: tag["value"] for tag in logged["data"]["tags"]}
     assert tags["mlflow.parentRunId"] == run.job_name
     assert tags["mlflow.project.entryPoint"] == "step"
-    parent = client.get_run(run.run_id).data.tags
-    assert tags["mlflow.source.git.commit"] == parent["mlflow.source.git.commit"]
+    # The job has no repository to look the commit up in.
+    parent = client.get_run(run.run_id)
+    assert tags["mlflow.source.git.commit"] == parent.data.tags["mlflow.source.git.commit"]
+    # In the user's own store it is a child as well.
+    [mirrored] = client.search_runs(
+        [parent.info.experiment_id], f"tags.mlflow.parentRunId = '{run.run_id}'"
+    )
+    assert mirrored.info.status == "FINISHED"
+    assert mirrored.data.params == {"text": VALUE, "heard": VALUE}
+    assert mirrored.data.tags["azureml.job_name"] == child
+    assert mirrored.data.tags["mlflow.project.entryPoint"] == "step"

@@ -258,3 +258,14 @@ def test_a_run_inside_a_run_names_its_parent(experiment_id):
     assert "mlflow.parentRunId" not in project_tags(
         project(), backend_name="azureml", run_name=None
     )
+
+
+@pytest.mark.parametrize("variable", ["MLFLOW_RUN_ID", "AZUREML_RUN_ID"])
+def test_a_run_that_an_entry_point_starts_is_the_child_of_its_run(monkeypatch, run_id, variable):
+    monkeypatch.setenv(variable, run_id)
+    tags = project_tags(project(), backend_name="azureml", run_name=None)
+    assert tags["mlflow.parentRunId"] == run_id
+    # One of another store is nobody's parent here.
+    monkeypatch.setenv(variable, "f" * 32)
+    tags = project_tags(project(), backend_name="azureml", run_name=None)
+    assert "mlflow.parentRunId" not in tags

@@ -165,7 +165,8 @@ def test_a_metric_that_no_trial_has_logged_leaves_a_table_and_no_best(
     assert [file.path for file in client.list_artifacts(run_id, "sweep")] == ["sweep/trials.txt"]
 
 
-def test_the_run_of_another_job_stays_as_it_is(service, run_id):
-    session = MirroredRun(run_id, Run())
+def test_the_run_of_another_job_is_no_sweep(service, run_id):
+    session = with_children(MirroredRun(run_id, Run()), service, "job", tell=print)
 
-    assert with_children(session, service, "job", tell=print) is session
+    assert session.run_id == run_id
+    assert not isinstance(session, SweepSession)
