@@ -12,6 +12,7 @@ import mlflow
 from mlflow_azureml_backend.config import read_backend_config
 from mlflow_azureml_backend.config.job_file import MERGED
 from mlflow_azureml_backend.config.job_schema import JOB_KEYS
+from mlflow_azureml_backend.config.local_compute import refuse_local
 from mlflow_azureml_backend.config.schema import ImageConfig
 from mlflow_azureml_backend.locking.environment_lock import lock_environment
 from mlflow_azureml_backend.project.config_files import read_config_files, read_job_file
@@ -100,7 +101,8 @@ def plan_run(
         run_name: The name given with `--run-name`.
 
     Raises:
-        AzureMLBackendError: The config, the project or its environment is wrong.
+        AzureMLBackendError: The config, the project or its environment is wrong, or asks for a
+            run on this machine, which is no job.
     """
     own, options = read_backend_config(backend_config)
     project = read_project(
@@ -112,6 +114,7 @@ def plan_run(
         config=own,
     )
     laid = read_job_file(own, project.root)
+    refuse_local(laid)
     config = read_config_files(laid, project.root)
     spec = translate(
         project,
