@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import tempfile
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +15,13 @@ from mlflow_azureml_backend.data_uri import Place, place_of
 from mlflow_azureml_backend.errors import ProjectError
 from mlflow_azureml_backend.local_run.environment import EnvironmentManager
 from mlflow_azureml_backend.local_run.outputs import OUTPUTS
+from mlflow_azureml_backend.local_run.plugin import with_plugin
+from mlflow_azureml_backend.project import EnvironmentKind
 from mlflow_azureml_backend.translate.command import render_command, shell_quote
+from mlflow_azureml_backend.translate.environment import ClientVersions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from mlflow_azureml_backend.local_run.plan import LocalPlan
 
@@ -96,7 +101,7 @@ def shell_command(plan: LocalPlan, values: Mapping[str, str]) -> str:
 
 
 def process_arguments(
-    plan: LocalPlan, command: str, *, run_id: str, experiment_id: str
+    plan: LocalPlan, command: str, *, run_id: str, experiment_id: str, variables: Iterable[str]
 ) -> list[str]:
     """Give the process that runs a command, in an environment that is made for it if need be.
 
@@ -105,19 +110,32 @@ def process_arguments(
         command: The command, for a shell.
         run_id: The run's id.
         experiment_id: Its experiment's.
+        variables: The names of the variables that a container gets.
     """
     if plan.manager is EnvironmentManager.LOCAL:
         return ["cmd", "/c", command] if sys.platform == "win32" else ["bash", "-c", command]
+    project, is_docker = plan.project, plan.manager is EnvironmentManager.DOCKER
+    if plan.config.inject != "never":
+        command = with_plugin(command, project.environment, plan.manager, _versions())
+    requirements = project.environment.kind is EnvironmentKind.REQUIREMENTS
     wanted: dict[str, Any] = {
-        "command": command,
-        "root": str(plan.project.root),
-        "entry_point": plan.project.entry_point.name,
-        "parameters": dict(plan.project.parameters),
+        "command": f"sh -c {shlex.quote(command)}" if is_docker else command,
+        "root": str(project.root),
+        "entry_point": project.entry_point.name,
+        "parameters": dict(project.parameters),
+        "requirements": project.environment.file if requirements else None,
         "env_manager": plan.manager.value,
         "docker_args": dict(plan.options.docker_args),
         "build_image": plan.options.build_image,
+        "variables": sorted(variables),
+        "mounts": [str(data.path) for data in project.local_data.values()],
         "run_id": run_id,
         "experiment_id": experiment_id,
     }
     program = "mlflow_azureml_backend.project.local_command"
     return [sys.executable, "-m", program, json.dumps(wanted)]
+
+
+def _versions() -> ClientVersions:
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return ClientVersions(python=python, mlflow=metadata.version("mlflow"))

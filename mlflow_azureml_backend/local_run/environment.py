@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.errors import EnvironmentSpecError
@@ -35,7 +37,12 @@ _OF_KIND = {
 }
 # Where MLflow looks for conda before it looks for the program.
 _CONDA_VARIABLES = ("MLFLOW_CONDA_HOME", "CONDA_EXE")
-_PROGRAMS = {EnvironmentManager.CONDA: "conda", EnvironmentManager.DOCKER: "docker"}
+_PROGRAMS = {
+    EnvironmentManager.CONDA: "conda",
+    EnvironmentManager.DOCKER: "docker",
+    EnvironmentManager.VIRTUALENV: "pyenv",
+    EnvironmentManager.UV: "uv",
+}
 
 
 def manager_of(environment: ProjectEnvironment, asked: str | None) -> EnvironmentManager:
@@ -58,6 +65,8 @@ def manager_of(environment: ProjectEnvironment, asked: str | None) -> Environmen
             raise EnvironmentSpecError(
                 f"--env-manager {asked} is not known for a run on this machine: {known}."
             ) from None
+        if chosen is EnvironmentManager.DOCKER:
+            raise EnvironmentSpecError("--env-manager docker: the project has no docker_env.")
         if chosen is EnvironmentManager.CONDA and environment.kind is not EnvironmentKind.CONDA:
             raise EnvironmentSpecError(
                 "The project's environment is no conda_env: --env-manager conda cannot make it; "
@@ -65,10 +74,18 @@ def manager_of(environment: ProjectEnvironment, asked: str | None) -> Environmen
             )
     program = _PROGRAMS.get(chosen)
     named = chosen is EnvironmentManager.CONDA and any(map(os.environ.get, _CONDA_VARIABLES))
-    if program is not None and not named and shutil.which(program) is None:
-        advice = "" if chosen is EnvironmentManager.DOCKER else ", or say --env-manager virtualenv"
+    if program is not None and not named and shutil.which(program, path=_search_path()) is None:
+        others = {"virtualenv", "uv", "local"} - {chosen.value}
+        advice = ", or choose another --env-manager: " + ", ".join(sorted(others))
         raise EnvironmentSpecError(
-            f"The project's environment ({environment.kind.value}) needs `{program}`, which this "
-            f"machine does not have. Install it{advice} or --env-manager local."
+            f"The project's environment ({environment.kind.value}, by {chosen.value}) needs "
+            f"`{program}`, which this machine does not have. Install it"
+            f"{'' if chosen is EnvironmentManager.DOCKER else advice}."
         )
     return chosen
+
+
+def _search_path() -> str:
+    """Give the path that programs are looked for in, with those of this Python's environment."""
+    own = str(Path(sys.executable).parent)
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), own])

@@ -28,7 +28,7 @@ from mlflow_azureml_backend.tracking.run_tags import project_tags
 from mlflow_azureml_backend.translate.command import resolve_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from mlflow_azureml_backend.local_run.plan import LocalPlan
     from mlflow_azureml_backend.workspace import Workspace
@@ -117,8 +117,13 @@ def start_local_run(
     try:
         session.submitted(handle)
         record.put(code)
+        ours = _variables(plan, workspace, record, opened["experiment_id"], experiment)
         arguments = process_arguments(
-            plan, command, run_id=record.run_id, experiment_id=opened["experiment_id"]
+            plan,
+            command,
+            run_id=record.run_id,
+            experiment_id=opened["experiment_id"],
+            variables=ours,
         )
         service.folder.create(
             Request(
@@ -129,9 +134,7 @@ def start_local_run(
                 outputs_before=seen_outputs(project.root),
             )
         )
-        start_supervisor(
-            service.folder, _variables(plan, workspace, record, opened["experiment_id"], experiment)
-        )
+        start_supervisor(service.folder, {**_inherited(), **ours})
     except BaseException as error:
         session.failed_to_submit(str(error) or type(error).__name__)
         service.folder.remove()
@@ -179,9 +182,9 @@ def _variables(
     experiment_id: str,
     experiment: str,
 ) -> dict[str, str]:
-    """Give all variables of the command: this machine's, the run's, then the user's own."""
+    """Give the run's variables, then the user's own."""
     ref, token = workspace.ref, record.token()
-    ours: Mapping[str, str] = {
+    return {
         # What the project prints has to be in its log at once.
         "PYTHONUNBUFFERED": "1",
         **workspace.variables,
@@ -197,6 +200,10 @@ def _variables(
         "AZUREML_ARM_WORKSPACE_NAME": ref.workspace_name,
         "AZUREML_ARM_PROJECT_NAME": experiment,
         **({"MLFLOW_TRACKING_TOKEN": token, "AZUREML_RUN_TOKEN": token} if token else {}),
+        **plan.variables,
     }
-    inherited = {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_RUN}
-    return {**inherited, **ours, **plan.variables}
+
+
+def _inherited() -> dict[str, str]:
+    """Give this machine's variables, but for those of a run that this one is started in."""
+    return {name: value for name, value in os.environ.items() if name not in _OF_ANOTHER_RUN}

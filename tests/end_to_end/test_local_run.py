@@ -27,6 +27,8 @@ from tests.end_to_end.conftest import PROJECTS
 if sys.platform == "win32":
     pytest.skip("the project's commands are a shell's", allow_module_level=True)
 
+from tests.end_to_end.clients import Clients
+
 
 @pytest.fixture(scope="module")
 def bare_python(tmp_path_factory) -> Path:
@@ -67,12 +69,12 @@ def project(tmp_path, bare_python, monkeypatch) -> Path:
 def start(client, project, here):
     """Start an entry point from Python and return at once."""
 
-    def started(entry_point: str, **options):
+    def started(entry_point: str, *, config=None, **options):
         return mlflow.projects.run(
             str(project),
             entry_point,
             backend="azureml",
-            backend_config={"workspace": here, "compute": "local"},
+            backend_config={"workspace": here, "compute": "local", **(config or {})},
             experiment_name="sample",
             synchronous=False,
             **options,
@@ -216,3 +218,98 @@ def test_a_python_with_mlflow_and_without_the_plugin_is_refused(
 
     assert runs() == []
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
+def test_mlflow_makes_the_projects_environment_and_the_log_has_how(
+    start, client, project, service, tmp_path, monkeypatch
+):
+    pytest.importorskip("uv", reason="uv makes the environment")
+    monkeypatch.setenv("MLFLOW_ENV_ROOT", str(tmp_path / "environments"))
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    (project / "python_env.yaml").write_text(f'python: "{version}"\ndependencies: []\n')
+    with (project / "MLproject").open("a") as file:
+        file.write("python_env: python_env.yaml\n")
+
+    # Without the plugin nothing needs to be installed; it has a test of its own.
+    run = start("main", env_manager="uv", config={"inject": "never"})
+
+    assert run.wait() is True
+    theirs = service.tracked_run(run.job_name)
+    theirs.download("user_logs/std_log.txt", tmp_path / "log")
+    assert "Creating a new environment in" in (tmp_path / "log").read_text()
+    assert "word is 'hello'" in (tmp_path / "log").read_text()
+    assert client.get_run(run.run_id).data.metrics == {"loss": 1.5}
+
+
+@pytest.mark.slow
+def test_an_environment_that_cannot_be_made_fails_the_run_and_says_why(
+    start, client, project, monkeypatch
+):
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
+    (project / "python_env.yaml").write_text('python: "3.99"\n')
+    with (project / "MLproject").open("a") as file:
+        file.write("python_env: python_env.yaml\n")
+
+    run = start("main", env_manager="uv")
+
+    assert run.wait() is False
+    said = client.get_run(run.run_id).data.tags["azureml.error"]
+    assert "ended with exit code 1: The project's environment could not be made" in said
+
+
+@pytest.mark.campaign
+def test_the_plugin_joins_the_environment_that_mlflow_makes(client, here, tmp_path, monkeypatch):
+    project = tmp_path / "project"
+    shutil.copytree(PROJECTS / "training", project)
+    (project / "conda.yaml").unlink()
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    (project / "requirements.txt").write_text("mlflow-skinny==3.5.0\n")
+    (project / "python_env.yaml").write_text(
+        f'python: "{version}"\ndependencies: ["-r requirements.txt"]\n'
+    )
+    text = (project / "MLproject").read_text()
+    (project / "MLproject").write_text(
+        text.replace("conda_env: conda.yaml", "python_env: python_env.yaml")
+    )
+    monkeypatch.setenv("MLFLOW_ENV_ROOT", str(tmp_path / "environments"))
+
+    run = mlflow.projects.run(
+        str(project),
+        backend="azureml",
+        backend_config={"workspace": here, "compute": "local"},
+        experiment_name="sample",
+        env_manager="uv",
+        parameters={"alpha": 2},
+    )
+
+    mine = client.get_run(run.run_id)
+    assert mine.data.params["from_the_job"] == "yes"
+    assert mine.data.tags["colour"] == "blue"
+    assert len(client.get_metric_history(run.run_id, "loss")) == 5
+    found = Path(mlflow.artifacts.download_artifacts(run_id=run.run_id))
+    assert (found / "notes" / "note.txt").read_text() == "a note"
+    assert "the run is the job: True" in (found / "user_logs" / "std_log.txt").read_text()
+
+
+@pytest.mark.slow
+def test_a_client_that_is_killed_leaves_a_run_that_attach_completes(
+    client, project, here, service, runs, tmp_path
+):
+    config = json.dumps({"workspace": here, "compute": "local"})
+    clients = Clients(tmp_path, dict(os.environ))
+    process = clients.mlflow(
+        *("run", str(project), "-e", "slow", "--backend", "azureml"),
+        *("--experiment-name", "sample", "--backend-config", config),
+    )
+    until(lambda: any(log.read_text() for log in tmp_path.glob("runs/*/std_log.txt")), 200)
+    process.kill()
+    process.join()
+    [run] = runs()
+    assert run.info.status == "RUNNING", clients.output()
+
+    assert attach(run.info.run_id).wait() is True
+
+    assert client.get_run(run.info.run_id).info.status == "FINISHED"
+    files = service.tracked_run(run.data.tags["azureml.job_name"]).artifacts()
+    assert {"outputs/late.txt", "user_logs/std_log.txt"} <= {file["path"] for file in files}
