@@ -15,6 +15,9 @@ from mlflow.projects.backend.abstract_backend import AbstractBackend
 from mlflow_azureml_backend.config import locate_workspace
 from mlflow_azureml_backend.errors import DryRunError, JobFailedError, WorkspaceError
 from mlflow_azureml_backend.follow import display_for
+from mlflow_azureml_backend.local_run.machine import this_machine
+from mlflow_azureml_backend.local_run.plan import plan_local_run
+from mlflow_azureml_backend.local_run.start import start_local_run
 from mlflow_azureml_backend.nesting import handing_down
 from mlflow_azureml_backend.plan import plan_run, with_lock
 from mlflow_azureml_backend.registration import wished_registration
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
 
     from mlflow_azureml_backend.follow import Display
     from mlflow_azureml_backend.job import JobHandle, JobSpec
+    from mlflow_azureml_backend.local_run.plan import LocalPlan
     from mlflow_azureml_backend.plan import Plan
     from mlflow_azureml_backend.project import ProjectSpec
     from mlflow_azureml_backend.workspace import Workspace
@@ -81,6 +85,15 @@ class AzureMLProjectBackend(AbstractBackend):
             JobFailedError: Under `mlflow run`, the job did not complete.
         """
         invocation = _cli_invocation()
+        local = plan_local_run(
+            project_uri,
+            version=version,
+            entry_point=entry_point,
+            parameters=params,
+            backend_config=backend_config,
+        )
+        if local is not None:
+            return _run_here(local, invocation, tracking_uri, experiment_id)
         plan = plan_run(
             project_uri,
             version=version,
@@ -181,12 +194,65 @@ class AzureMLProjectBackend(AbstractBackend):
                 workspace, handle, None if choice.is_workspace else session.run_id
             ),
         )
-        if not invocation:
-            return run
-        if not config.stream:
-            display.note(f"Follow it with: mlflow-azureml logs -f {run.run_id}")
-            return run
-        return _followed(run)
+        return _handed_back(run, display, follow=config.stream if invocation else None)
+
+
+def _run_here(
+    plan: LocalPlan, invocation: Mapping[str, Any], tracking_uri: str, experiment_id: str
+) -> AzureMLSubmittedRun:
+    """Run the project on this machine, tracked in the workspace."""
+    config = plan.config
+    display = display_for(stream=config.stream or bool(invocation))
+    if config.dry_run:
+        _show(plan, from_command_line=bool(invocation))
+    ref = locate_workspace(
+        config.workspace,
+        tracking_uri=tracking_uri,
+        environ=os.environ,
+        project_root=plan.project.root,
+    )
+    workspace = connect(ref)
+    _announce_workspace(display, workspace)
+    display.note(f"Compute      this machine, {this_machine()}")
+    display.note(f"Environment  {plan.project.environment.kind.value}, by {plan.manager.value}")
+    _announce_notes(display, plan.project, plan.notes)
+    started = start_local_run(
+        plan,
+        workspace,
+        tracking_uri=tracking_uri,
+        experiment_id=experiment_id,
+        experiment_name=experiment_name(experiment_id),
+        backend_name=invocation.get("backend") or "azureml",
+        run_name=invocation.get("run_name"),
+        note=display.note,
+    )
+    _announce_job(display, started.handle, started.session.run_id)
+    run = AzureMLSubmittedRun(
+        started.service,
+        started.handle,
+        started.session,
+        display=display,
+        on_interrupt=config.on_interrupt,
+    )
+    return _handed_back(run, display, follow=config.stream if invocation else None)
+
+
+def _handed_back(
+    run: AzureMLSubmittedRun, display: Display, *, follow: bool | None
+) -> AzureMLSubmittedRun:
+    """Give the run to MLflow; under `mlflow run` first follow it, or say how to.
+
+    Args:
+        run: The run.
+        display: Where its lines go.
+        follow: Whether to; None where MLflow itself waits if it wants to.
+    """
+    if follow is None:
+        return run
+    if not follow:
+        display.note(f"Follow it with: mlflow-azureml logs -f {run.run_id}")
+        return run
+    return _followed(run)
 
 
 def new_job_name(stem: str) -> str:
@@ -233,7 +299,7 @@ def _cli_invocation() -> dict[str, Any]:
     return dict(context.params)
 
 
-def _show(plan: Plan, *, from_command_line: bool) -> NoReturn:
+def _show(plan: Plan | LocalPlan, *, from_command_line: bool) -> NoReturn:
     """Print the job of a dry run, and end there: MLflow would want a run to tag."""
     text = plan.text()
     click.echo(text, nl=False)
@@ -245,8 +311,7 @@ def _show(plan: Plan, *, from_command_line: bool) -> NoReturn:
 def _announce(
     display: Display, project: ProjectSpec, spec: JobSpec, workspace: Workspace, *, tracking: str
 ) -> None:
-    where = f"{workspace.ref.workspace_name} (resource group {workspace.ref.resource_group})"
-    display.note(f"Workspace    {where}")
+    _announce_workspace(display, workspace)
     display.note(f"Compute      {spec.compute or 'serverless'}")
     environment = spec.environment
     runs_in = environment.reference or environment.image or "an image that Azure ML builds"
@@ -258,14 +323,24 @@ def _announce(
         display.note(f"Sweep        {trials}: {objective.goal} {objective.primary_metric}")
     if spec.pipeline is not None:
         display.note(f"Steps        {', '.join(spec.pipeline.steps)}")
+    _announce_notes(display, project, spec.notes)
+
+
+def _announce_workspace(display: Display, workspace: Workspace) -> None:
+    where = f"{workspace.ref.workspace_name} (resource group {workspace.ref.resource_group})"
+    display.note(f"Workspace    {where}")
+
+
+def _announce_notes(display: Display, project: ProjectSpec, notes: tuple[str, ...]) -> None:
     for warning in project.warnings:
         display.note(f"Warning      {warning}")
-    for note in spec.notes:
+    for note in notes:
         display.note(f"Note         {note}")
 
 
 def _announce_job(display: Display, handle: JobHandle, run_id: str) -> None:
-    display.note(f"Job          {handle.job_name}")
+    if handle.machine is None:
+        display.note(f"Job          {handle.job_name}")
     display.note(f"MLflow run   {run_id}")
     if handle.studio_url:
         display.note(f"Link         {handle.studio_url}")

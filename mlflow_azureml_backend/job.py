@@ -212,11 +212,17 @@ class JobSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobHandle:
-    """All that is needed to find a job again, from any machine."""
+    """All that is needed to find a job again, from any machine.
+
+    Args:
+        job_name: The job's; of a run without a job (`compute: local`) the run's id.
+        machine: The machine that such a run runs on, or None for a job.
+    """
 
     workspace: WorkspaceRef
     job_name: str
     studio_url: str | None = None
+    machine: str | None = None
 
 
 class JobStatus(str, Enum):

@@ -17,6 +17,7 @@ from mlflow_azureml_backend.config.inheritance import (
 )
 from mlflow_azureml_backend.config.job_file import MERGED
 from mlflow_azureml_backend.config.job_schema import JOB_KEYS
+from mlflow_azureml_backend.config.local_compute import refuse_local
 from mlflow_azureml_backend.config.schema import ImageConfig
 from mlflow_azureml_backend.config.steps import step_configs
 from mlflow_azureml_backend.locking.environment_lock import lock_environment
@@ -120,7 +121,8 @@ def plan_run(
         run_name: The name given with `--run-name`.
 
     Raises:
-        AzureMLBackendError: The config, the project or its environment is wrong.
+        AzureMLBackendError: The config, the project or its environment is wrong, or asks for a
+            run on this machine, which is no job.
     """
     own, options = read_backend_config(backend_config)
     parent = inheritance_of(os.environ)
@@ -142,6 +144,7 @@ def plan_run(
         root=root,
     )
     project = with_commit_of_job(project, parent)
+    refuse_local(laid)
     config = read_config_files(laid, project.root)
     steps = {
         name: read_config_files(step, project.root) for name, step in step_configs(laid).items()

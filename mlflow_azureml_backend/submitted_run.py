@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.job import JobDetails, JobHandle, JobStatus
     from mlflow_azureml_backend.remote_job import RunService
     from mlflow_azureml_backend.tracking import TrackingSession
+    from mlflow_azureml_backend.workspace import Workspace
 
 
 _EVERYTHING = LogSelection()
@@ -296,6 +297,8 @@ def attach(
 
     handle = handle_of_run(run_id)
     workspace = connect(handle.workspace)
+    if handle.machine is not None:
+        return attach_to_local(workspace, handle, run_id, display=display, selection=selection)
     session = reopen_run(
         run_id,
         job_run=workspace.tracked_run(handle.job_name),
@@ -313,4 +316,37 @@ def attach(
         display=display,
         selection=selection,
         on_completed=wished_registration(workspace, handle, own),
+    )
+
+
+def attach_to_local(
+    workspace: Workspace,
+    handle: JobHandle,
+    run_id: str | None,
+    *,
+    display: Display | None = None,
+    selection: LogSelection = _EVERYTHING,
+) -> AzureMLSubmittedRun:
+    """Give the submitted run of a run without a job (`compute: local`).
+
+    Args:
+        workspace: The workspace that tracks it.
+        handle: The run there.
+        run_id: The run in the user's own store, or None where there is no other.
+        display: Where `wait` shows status and log; default: the console.
+        selection: Which log lines `wait` shows.
+    """
+    from mlflow.tracking import get_tracking_uri
+
+    from mlflow_azureml_backend.local_run.start import reopen_local_run
+
+    found = reopen_local_run(workspace, handle, run_id, tracking_uri=get_tracking_uri())
+    display = display or display_for(stream=True)
+    if not found.service.is_here:
+        display.note(
+            f"The run is of the machine '{handle.machine}', where its log can be followed; here it "
+            f"is seen when it has ended. If that machine is gone: mlflow-azureml cancel {run_id}"
+        )
+    return AzureMLSubmittedRun(
+        found.service, handle, found.session, display=display, selection=selection
     )

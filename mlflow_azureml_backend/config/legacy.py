@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 _TRUTH = {"true": True, "false": False}
 # Spelled in capitals there; today's keys of the same name are spelled in small letters.
 _LEGACY = ("COMPUTE", "USE_CONDA", "STREAM_OUTPUT")
+# A legacy config had no other way to say where to run. Today's keys that do, beside a legacy one,
+# make it today's config.
+_SAYS_WHERE = ("compute", "resources", "job_file", "sweep")
 
 
 def legacy_keys(raw: Mapping[Any, Any]) -> list[str]:
@@ -66,6 +69,12 @@ def modernized(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
         lines.append(f"{key} is spelled {today} today: {json.dumps(said)}")
     if problems:
         raise ConfigError(f"Backend config: {'; '.join(problems)}.")
+    if old and not any(key in new for key in _SAYS_WHERE):
+        new["compute"] = "local"
+        lines.append(
+            'no COMPUTE meant this machine, which is {"compute": "local"} today; for a serverless '
+            'job say {"compute": "serverless"}'
+        )
     return new, lines
 
 

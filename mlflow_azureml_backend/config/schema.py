@@ -133,13 +133,8 @@ def _lock_forms(value: Any) -> Any:
 
 
 def _compute(value: str) -> str:
-    if value.removeprefix("azureml:").lower() == "local":
-        raise PydanticCustomError(
-            "compute_local",
-            "must be a compute of the workspace: on this machine, projects run with "
-            "`mlflow run` without --backend",
-        )
-    return value
+    """Spell `local`, which may be in any case, as everything else asks for it."""
+    return "local" if value.removeprefix("azureml:").strip().lower() == "local" else value
 
 
 _NOT_WITH_STEPS = {
@@ -169,8 +164,8 @@ class BackendConfig(_Section):
     compute: Annotated[Text, AfterValidator(_compute)] | None = Field(
         default=None,
         description="Name of the compute to run on: a cluster, an instance or an attached "
-        "Kubernetes. Absent or 'serverless': Azure ML finds the nodes.",
-        examples=["cpu-cluster", "serverless"],
+        "Kubernetes. Absent or 'serverless': Azure ML finds the nodes. 'local': this machine.",
+        examples=["cpu-cluster", "serverless", "local"],
     )
     environment: (
         Annotated[Annotated[EnvironmentConfig, OBJECT] | Annotated[Text, TEXT], TEXT_OR_OBJECT]

@@ -138,9 +138,17 @@ def _of(workspace: WorkspaceRef | None, *, job_name: str | None = None) -> Itera
 
 
 def _job(workspace: WorkspaceRef, job_name: str) -> JobHandle:
+    from mlflow_azureml_backend.tracking.handle_tags import MACHINE, handle_of
     from mlflow_azureml_backend.workspace import connect
 
-    return connect(workspace).handle(job_name)
+    opened = connect(workspace)
+    try:
+        return opened.handle(job_name)
+    except NotFoundError:
+        tags = opened.tracked_run(job_name).tags()
+        if MACHINE not in tags:  # a run that another program opened
+            raise
+        return handle_of(job_name, tags, tracking_uri=opened.tracking_uri)
 
 
 def _discovered() -> WorkspaceRef | None:

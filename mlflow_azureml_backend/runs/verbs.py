@@ -12,13 +12,15 @@ from mlflow_azureml_backend.runs.description import Download, RunDescription
 from mlflow_azureml_backend.runs.reference import FoundRun, find_run
 from mlflow_azureml_backend.runs.state import RunState, state_of
 from mlflow_azureml_backend.runs.waiting import wait_for_all
-from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun, attach
+from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun, attach, attach_to_local
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mlflow_azureml_backend.follow import Display
-    from mlflow_azureml_backend.job import WorkspaceRef
+    from mlflow_azureml_backend.job import JobHandle, WorkspaceRef
+    from mlflow_azureml_backend.local_run.service import LocalRun
+    from mlflow_azureml_backend.workspace import Workspace
     from mlflow_azureml_backend.workspace.job_download import DownloadProgress
 
 _EVERYTHING = LogSelection()
@@ -44,6 +46,8 @@ def open_run(
     from mlflow_azureml_backend.workspace import connect
 
     workspace = connect(found.handle.workspace)
+    if found.handle.machine is not None:
+        return attach_to_local(workspace, found.handle, None, display=display, selection=selection)
     job_run = workspace.tracked_run(found.job_name)
     # The job's run in the workspace is the only one: the service ends it.
     session = WorkspaceRun(
@@ -107,10 +111,8 @@ def status(reference: str, *, workspace: str | WorkspaceRef | None = None) -> Ru
     Raises:
         AzureMLBackendError: There is no such run, or the service refused.
     """
-    from mlflow_azureml_backend.workspace import connect
-
     found = find_run(reference, workspace=workspace)
-    details = connect(found.handle.workspace).details(found.job_name)
+    details = service_of(found.handle).details(found.job_name)
     state = state_of(found, details.status, error=details.error)
     if details.steps is None:
         return state
@@ -161,12 +163,10 @@ def cancel(
     Raises:
         AzureMLBackendError: There is no such run, or the service refused.
     """
-    from mlflow_azureml_backend.workspace import connect
-
     # All are found before the first is cancelled: a mistyped name cancels nothing.
     found = [find_run(reference, workspace=workspace) for reference in references]
     for each in found:
-        connect(each.handle.workspace).cancel(each.job_name)
+        service_of(each.handle).cancel(each.job_name)
     opened = [_silent(each) for each in found]
     if not until_ended:
         return [state_of(each, run.job_status) for each, run in opened]
@@ -183,11 +183,9 @@ def show(reference: str, *, workspace: str | WorkspaceRef | None = None) -> RunD
     Raises:
         AzureMLBackendError: There is no such run, or the service refused.
     """
-    from mlflow_azureml_backend.workspace import connect
-
     found = find_run(reference, workspace=workspace)
     ref = found.handle.workspace
-    facts = connect(ref).facts(found.job_name)
+    facts = service_of(found.handle).facts(found.job_name)
     return RunDescription(run_id=found.run_id or found.job_name, workspace=ref, facts=facts)
 
 
@@ -219,11 +217,9 @@ def download(
         NotFoundError: There is no such run, or a path fits nothing.
         AzureMLBackendError: The service refused.
     """
-    from mlflow_azureml_backend.workspace import connect
-
     found = find_run(reference, workspace=workspace)
     folder = Path(dest or found.job_name).expanduser()
-    files = connect(found.handle.workspace).download(
+    files = service_of(found.handle).download(
         found.job_name,
         paths=[path] if isinstance(path, str) else path,
         dest=folder,
@@ -235,6 +231,19 @@ def download(
         dest=folder,
         files=tuple(files),
     )
+
+
+def service_of(handle: JobHandle) -> Workspace | LocalRun:
+    """Give what answers for a run: its workspace, or its folder where it is no job's.
+
+    Args:
+        handle: The run.
+    """
+    from mlflow_azureml_backend.local_run.service import LocalRun
+    from mlflow_azureml_backend.workspace import connect
+
+    workspace = connect(handle.workspace)
+    return workspace if handle.machine is None else LocalRun(workspace, handle)
 
 
 def _silent(found: FoundRun) -> tuple[FoundRun, AzureMLSubmittedRun]:

@@ -92,7 +92,7 @@ def fetch_data(
     folder = Path(tempfile.mkdtemp(prefix="mlflow-azureml-", dir=storage_dir))
     fetched = FetchedData(spec, None if storage_dir else folder)
     for name, given in wanted.items():
-        path = _fetch(name, str(given.path), folder / name, limit, note)
+        path = fetch_to(folder / name, str(given.path), name=name, limit=limit, note=note)
         inputs[name] = replace(given, path=str(path), type=checked_type(name, path, given.type))
     fetched.spec = replace(spec, inputs=MappingProxyType(inputs))
     return fetched
@@ -116,7 +116,19 @@ def _in_workspace(name: str, given: InputSpec, workspace: WorkspaceRef) -> Input
     return given
 
 
-def _fetch(name: str, uri: str, folder: Path, limit: int, note: Callable[[str], None]) -> Path:
+def fetch_to(folder: Path, uri: str, *, name: str, limit: int, note: Callable[[str], None]) -> Path:
+    """Bring what MLflow can read to a folder.
+
+    Args:
+        folder: Is made for it.
+        uri: What to fetch.
+        name: Of the parameter or input, for messages.
+        limit: Size in bytes that it may have.
+        note: Told what is fetched.
+
+    Raises:
+        ProjectError: It does not exist, is too large or cannot be read.
+    """
     from mlflow.artifacts import download_artifacts
 
     known = _size(name, uri)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.uri import is_local_uri
 
 from mlflow_azureml_backend.errors import TrackingError
+from mlflow_azureml_backend.file_lock import try_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,26 +20,6 @@ if TYPE_CHECKING:
 _LOCK = ".mlflow-azureml.lock"
 _PATIENCE = 30.0
 _RETRY_SECONDS = 0.05
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(handle: int) -> bool:
-        try:
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _try_lock(handle: int) -> bool:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
 
 
 def is_file_store(tracking_uri: str) -> bool:
@@ -64,7 +44,7 @@ def no_other_writer(tracking_uri: str) -> Iterator[None]:
     deadline = time.monotonic() + _PATIENCE
     handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        while not _try_lock(handle):
+        while not try_lock(handle):
             if time.monotonic() >= deadline:
                 raise TrackingError(f"{file} has been locked for {_PATIENCE:.0f} seconds.")
             time.sleep(_RETRY_SECONDS)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 JOB_NAME = "azureml.job_name"
 WORKSPACE = "azureml.workspace"
 STUDIO_URL = "azureml.studio_url"
+# The machine that a run without a job (`compute: local`) runs on.
+MACHINE = "azureml.local_run"
 FAILURE = "azureml.submission_error"
 # Says that the run holds all that its job logged, and with which status the job ended.
 MIRRORED = "azureml.mirrored"
@@ -31,6 +33,8 @@ def tags_of(handle: JobHandle) -> dict[str, str]:
     tags = {JOB_NAME: handle.job_name, WORKSPACE: handle.workspace.arm_id}
     if handle.studio_url:
         tags[STUDIO_URL] = handle.studio_url
+    if handle.machine:
+        tags[MACHINE] = handle.machine
     return tags
 
 
@@ -56,7 +60,12 @@ def handle_of(run_id: str, tags: Mapping[str, str], *, tracking_uri: str) -> Job
             f"MLflow run '{run_id}' has no Azure ML job: it lacks the tags {JOB_NAME} and "
             f"{WORKSPACE}."
         )
-    return JobHandle(workspace=workspace, job_name=job_name, studio_url=tags.get(STUDIO_URL))
+    return JobHandle(
+        workspace=workspace,
+        job_name=job_name,
+        studio_url=tags.get(STUDIO_URL),
+        machine=tags.get(MACHINE),
+    )
 
 
 def handle_of_run(run_id: str) -> JobHandle:

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from mlflow_azureml_backend.errors import TrackingError
 from mlflow_azureml_backend.job import JobHandle, WorkspaceRef
-from mlflow_azureml_backend.tracking.handle_tags import JOB_NAME, STUDIO_URL, WORKSPACE
+from mlflow_azureml_backend.tracking.handle_tags import JOB_NAME, MACHINE, STUDIO_URL, WORKSPACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -187,7 +187,10 @@ def _stored(run: Run, experiments: dict[str, str]) -> StoredRun | None:
     return StoredRun(
         run_id=run.info.run_id,
         handle=JobHandle(
-            workspace=workspace, job_name=tags[JOB_NAME], studio_url=tags.get(STUDIO_URL)
+            workspace=workspace,
+            job_name=tags[JOB_NAME],
+            studio_url=tags.get(STUDIO_URL),
+            machine=tags.get(MACHINE),
         ),
         name=tags.get("mlflow.runName"),
         status=run.info.status,

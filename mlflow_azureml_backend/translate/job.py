@@ -159,11 +159,6 @@ def starts_runs(project: ProjectSpec, config: BackendConfig) -> bool:
     return project.starts_runs if config.nested_runs is None else config.nested_runs
 
 
-def starts_runs(project: ProjectSpec, config: BackendConfig) -> bool:
-    """Tell whether a job starts runs of this backend itself: the config goes first."""
-    return project.starts_runs if config.nested_runs is None else config.nested_runs
-
-
 def _notes(config: BackendConfig) -> list[str]:
     given = config.is_deterministic is not None and config.steps is None
     return [_ALWAYS_RUNS] if given else []

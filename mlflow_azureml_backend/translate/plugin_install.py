@@ -112,6 +112,24 @@ def with_plugin_at_start(command: str, plugin: PluginRelease, *, mlflow: str) ->
     )
 
 
+def with_plugin_in_environment(command: str, plugin: PluginRelease, *, mlflow: str) -> str:
+    """Give a command that adds the plugin to the environment it runs in, if that lacks it.
+
+    Args:
+        command: The project's command.
+        plugin: The release to add.
+        mlflow: pip requirement of the MLflow for an environment that has none.
+    """
+    script = shell_quote(_with_choices(plugin, mlflow) + _AT_BUILD)
+    # In parentheses: what comes before it, such as an activation, may fail for reasons of its own.
+    return (
+        f"( {{ python -m pip --version || python -m ensurepip; }} >/dev/null 2>&1; "
+        f"python -c {script} || {{ echo '{PLUGIN} cannot be installed, by which the project logs "
+        "to the workspace' >&2; exit 1; } ) && "
+        f"{{ {command}\n}}"
+    )
+
+
 def _with_choices(plugin: PluginRelease, mlflow: str) -> str:
     requires = [[Requirement(text).name, text] for text in plugin.requirements]
     return (

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.workspace.job_list import ListedJob
     from mlflow_azureml_backend.workspace.local_file import DownloadedFile
     from mlflow_azureml_backend.workspace.model_registry import WorkspaceModels
+    from mlflow_azureml_backend.workspace.written_run import WrittenRun
 
 
 def connect(ref: WorkspaceRef) -> Workspace:
@@ -290,3 +291,46 @@ class Workspace:
     def tracked_run(self, job_name: str) -> TrackedRun:
         """Give the MLflow run that the job logs to in this workspace."""
         return TrackedRun(self._connection, job_name)
+
+    @property
+    def tracking_uri(self) -> str:
+        """The azureml:// URI by which azureml-mlflow reaches this workspace."""
+        return str(self._connection.workspace_facts["properties"]["mlFlowTrackingUri"])
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """The variables by which a program of this machine reaches the service; none for Azure."""
+        return self._connection.endpoint.variables
+
+    def open_run(
+        self,
+        *,
+        experiment_name: str,
+        run_name: str | None,
+        started: float,
+        tags: Mapping[str, str],
+        parameters: Mapping[str, str],
+    ) -> WrittenRun:
+        """Open a run that is no job's."""
+        from mlflow_azureml_backend.workspace.written_run import open_run
+
+        return open_run(
+            self._connection,
+            experiment_name=experiment_name,
+            run_name=run_name,
+            started=started,
+            tags=tags,
+            parameters=parameters,
+        )
+
+    def experiment_name(self, experiment_id: str) -> str:
+        """Look up an experiment's name."""
+        from mlflow_azureml_backend.workspace.written_run import experiment_name
+
+        return experiment_name(self._connection, experiment_id)
+
+    def written_run(self, run_id: str) -> WrittenRun:
+        """Give a run that is no job's, to be written."""
+        from mlflow_azureml_backend.workspace.written_run import WrittenRun
+
+        return WrittenRun(self._connection, run_id)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlflow_azureml_backend.errors import NotFoundError
+
 if TYPE_CHECKING:
     from mlflow_azureml_backend.workspace.connection import Connection
 
@@ -27,11 +29,14 @@ def output_uris(connection: Connection, job_name: str) -> dict[str, str]:
     Raises:
         WorkspaceError: The service refused, or could not be reached.
     """
-    details = connection.json(
-        "GET",
-        f"{connection.api}/history/v1.0{connection.ref.arm_id}/runs/{job_name}/details",
-        doing=f"reading the outputs of job '{job_name}'",
-    )
+    try:
+        details = connection.json(
+            "GET",
+            f"{connection.api}/history/v1.0{connection.ref.arm_id}/runs/{job_name}/details",
+            doing=f"reading the outputs of job '{job_name}'",
+        )
+    except NotFoundError:
+        return {}  # a run that is no job's has artifacts alone
     named = {
         name: asset
         for name, asset in (details.get("outputs") or {}).items()

@@ -44,6 +44,15 @@ class TrackedRun:
         run: dict[str, Any] = self._get("runs/get", run_id=self._run_id)["run"]
         return run
 
+    def tags(self) -> dict[str, str]:
+        """Give the run's tags.
+
+        Raises:
+            NotFoundError: The run is not there (yet).
+        """
+        data = self.read().get("data") or {}
+        return {tag["key"]: tag.get("value", "") for tag in data.get("tags", [])}
+
     def last_metrics(self, data: Mapping[str, Any] | None = None) -> Mapping[str, float]:
         """Give the last value of each metric.
 
@@ -167,6 +176,21 @@ class TrackedRun:
             if not page.get("next_page_token"):
                 return
             query["page_token"] = page["next_page_token"]
+
+    def log_files(self, path: str) -> dict[str, str]:
+        """Give the signed URL of an artifact that is a log, by its path; nothing without it.
+
+        Args:
+            path: The artifact's.
+        """
+        url = f"{self._artifacts_url()}/contentinfo"
+        try:
+            found = self._connection.json(
+                "GET", url, query={"path": path}, doing=f"looking for '{path}'"
+            )
+        except NotFoundError:
+            return {}
+        return {path: str(found["contentUri"])}
 
     def wait_until_readable(self, timeout: float = 30.0) -> None:
         """Return once the run can be read, as MLflow's calls right after submission need it.

@@ -46,3 +46,12 @@ def test_what_is_wrong_is_told_and_nothing_written(tmp_path):
     assert result.exit_code == 1
     assert "computer: unknown key. Did you mean 'compute'?" in result.output
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_config_without_a_compute_gets_the_one_that_it_meant(tmp_path):
+    file = tmp_path / "backend.json"
+    file.write_text('{"USE_CONDA": "True"}')
+    result = migrate(file)
+    assert result.exit_code == 0, result.output
+    assert json.loads(file.read_text()) == {"compute": "local"}
+    assert "no COMPUTE meant this machine" in result.stderr

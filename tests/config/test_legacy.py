@@ -16,7 +16,7 @@ from mlflow_azureml_backend.errors import ConfigError
             False,
         ),
         ({"Compute": " cpu ", "stream_output": "FALSE"}, "cpu", False),
-        ({"USE_CONDA": "False"}, None, True),
+        ({"COMPUTE": "LOCAL", "USE_CONDA": "False"}, "local", True),
         ({"COMPUTE": "cpu", "compute": "cpu", "STREAM_OUTPUT": "true"}, "cpu", True),
     ],
 )
@@ -24,6 +24,26 @@ def test_legacy_keys_work_in_any_case_and_as_texts_or_booleans(raw, compute, str
     config, options = read_backend_config(raw)
     assert (config.compute, config.stream) == (compute, stream)
     assert len(options.notes) == len(set(raw) - {"compute"})
+
+
+@pytest.mark.parametrize("raw", [{"USE_CONDA": "True"}, {"stream_output": False}])
+def test_a_legacy_config_without_a_compute_means_this_machine(raw):
+    config, options = read_backend_config(raw)
+
+    assert config.compute == "local"
+    assert options.notes[-1] == (
+        'no COMPUTE meant this machine, which is {"compute": "local"} today; for a serverless job '
+        'say {"compute": "serverless"}'
+    )
+
+
+@pytest.mark.parametrize(
+    "today", [{"compute": "serverless"}, {"resources": {"instance_type": "Standard_DS3_v2"}}]
+)
+def test_a_legacy_key_beside_todays_words_for_where_to_run_changes_nothing(today):
+    config, _ = read_backend_config({"USE_CONDA": "True", **today})
+
+    assert config.compute == today.get("compute")
 
 
 def test_one_line_shows_todays_spelling():
@@ -39,7 +59,6 @@ def test_one_line_shows_todays_spelling():
     [
         ({"STREAM_OUTPUT": "yes"}, "STREAM_OUTPUT: must be true or false, got 'yes'"),
         ({"COMPUTE": "a", "compute": "b"}, "COMPUTE and compute say two things: 'a' and 'b'"),
-        ({"COMPUTE": "LOCAL"}, "compute: must be a compute of the workspace"),
         ({"COMPUTE": 3}, "compute: must be text, got 3"),
         (
             {"USE_CONDA": 1, "STREAM_OUTPUT": None},

@@ -315,13 +315,6 @@ WRONG = [
             "{'0': '', '1': '', '2': '', '3': '', '4': '', '5': '', '6...."
         ),
     ),
-    (
-        {"compute": "local"},
-        (
-            "compute: must be a compute of the workspace: on this machine, projects run with "
-            "`mlflow run` without --backend, got 'local'."
-        ),
-    ),
     ({"image": 3}, "image: must be text or an object, got 3."),
     ({"image": {"gpu": "yes"}}, "image.gpu: must be true or false, got 'yes'."),
     (

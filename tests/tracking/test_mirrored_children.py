@@ -6,7 +6,7 @@ import pytest
 
 from mlflow_azureml_backend.errors import NotFoundError, UnavailableError
 from mlflow_azureml_backend.job import JobStatus, RunOutcome, WorkspaceRef
-from mlflow_azureml_backend.tracking.mirrored_children import with_children
+from mlflow_azureml_backend.tracking.mirrored_children import with_nested_runs
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun
 
 COMPLETED = RunOutcome(status=JobStatus.COMPLETED)
@@ -77,7 +77,7 @@ def finish(service, run_id):
     """Follow the job to its end in a process of its own."""
 
     def finished():
-        session = with_children(MirroredRun(run_id, service.runs["job"]), service, "job")
+        session = with_nested_runs(MirroredRun(run_id, service.runs["job"]), service, "job")
         session.finish(COMPLETED)
 
     return finished
@@ -138,4 +138,4 @@ def test_a_run_ends_also_where_its_children_cannot_be_read(service, finish, clie
 
 def test_in_the_workspace_s_own_store_there_is_nothing_to_mirror(service):
     session = object()
-    assert with_children(session, service, "job") is session
+    assert with_nested_runs(session, service, "job") is session
