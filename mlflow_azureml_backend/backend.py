@@ -25,7 +25,7 @@ from mlflow_azureml_backend.tracking import (
     fetch_data,
     move_to_workspace,
     open_run,
-    with_server_run,
+    tied_to_run,
 )
 from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.translate.command import resolve_parameters
@@ -148,7 +148,7 @@ class AzureMLProjectBackend(AbstractBackend):
             session = SweepSession(session, workspace, job_name, tell=display.note)
         _announce(display, project, spec, workspace, tracking=choice.line())
         try:
-            spec = with_server_run(
+            spec = tied_to_run(
                 spec,
                 choice,
                 tracking_uri=tracking_uri,

@@ -3,7 +3,7 @@
 from mlflow_azureml_backend.tracking.choosing import (
     choose_tracking,
     move_to_workspace,
-    with_server_run,
+    tied_to_run,
 )
 from mlflow_azureml_backend.tracking.fetched_data import fetch_data
 from mlflow_azureml_backend.tracking.handle_tags import handle_of_run
@@ -22,6 +22,6 @@ __all__ = [
     "open_run",
     "read_run",
     "reopen_run",
-    "with_server_run",
+    "tied_to_run",
     "with_trials",
 ]

@@ -120,7 +120,9 @@ class MirroredRun:
                     self._complete(outcome)
             except MlflowException as error:
                 raise TrackingError(
-                    f"MLflow run '{self.run_id}' could not be completed: {error.message}"
+                    f"MLflow run '{self.run_id}' could not be completed: {error.message} The job "
+                    f"ended {outcome.status.value}, and all that it logged is in the workspace; "
+                    f"`mlflow-azureml wait {self.run_id}` completes the run."
                 ) from error
             self._finished = True
 
