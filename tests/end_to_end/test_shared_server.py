@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from mlflow.exceptions import MlflowException
 
 import mlflow_azureml_backend
 from mlflow_azureml_backend.errors import TrackingError
@@ -152,7 +153,7 @@ def test_a_store_that_is_down_at_the_end_gets_the_run_later(store, config):
 def test_a_store_that_refuses_at_submission_gets_no_job(store, config, jobs, refused, status):
     store.answer = lambda path: status if refused in path else None
 
-    with pytest.raises(TrackingError) as caught:
+    with pytest.raises(MlflowException) as caught:
         submit(config)
 
     assert str(status) in str(caught.value)
