@@ -29,8 +29,8 @@ from mlflow_azureml_backend.tracking import (
     fetch_data,
     move_to_workspace,
     open_run,
+    tied_to_run,
     with_children,
-    with_server_run,
 )
 from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.translate.command import resolve_parameters
@@ -165,7 +165,7 @@ class AzureMLProjectBackend(AbstractBackend):
         session = with_children(session, workspace, job_name, tell=display.note, spec=spec)
         _announce(display, project, spec, workspace, tracking=choice.line())
         try:
-            spec = with_server_run(
+            spec = tied_to_run(
                 spec,
                 choice,
                 tracking_uri=tracking_uri,

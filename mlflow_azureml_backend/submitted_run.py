@@ -205,8 +205,11 @@ class AzureMLSubmittedRun(SubmittedRun):
             self._session.update()
 
         def on_end(outcome: RunOutcome) -> None:
-            self._end(outcome)
-            display.outcome(outcome)
+            try:
+                self._end(outcome)
+            finally:
+                # How the job ended is no secret of a store that is down.
+                display.outcome(outcome)
             self._conclude(outcome)
 
         return Following(

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -66,11 +66,9 @@ class TrackingServer:
         return 401 if self.authorization not in {None, authorization} else None
 
 
-@pytest.fixture(scope="session")
-def stock_server(empty_store: Path, tmp_path_factory) -> Iterator[TrackingServer]:
-    """Run one MLflow server for all tests of a process, and the front through which it is seen."""
-    root = tmp_path_factory.mktemp("tracking-server")
-    shutil.copy(empty_store, root / "mlflow.db")
+@contextmanager
+def running(root: Path) -> Iterator[TrackingServer]:
+    """Run a server whose database and artifacts are in a folder, and the front before it."""
     with closing(socket.create_server(("127.0.0.1", 0))) as free:
         port = free.getsockname()[1]
     settings = {
@@ -98,6 +96,15 @@ def stock_server(empty_store: Path, tmp_path_factory) -> Iterator[TrackingServer
         front.shutdown()
         process.terminate()
         process.wait()
+
+
+@pytest.fixture(scope="session")
+def stock_server(empty_store: Path, tmp_path_factory) -> Iterator[TrackingServer]:
+    """Run one MLflow server for all tests of a process."""
+    root = tmp_path_factory.mktemp("tracking-server")
+    shutil.copy(empty_store, root / "mlflow.db")
+    with running(root) as found:
+        yield found
 
 
 @pytest.fixture

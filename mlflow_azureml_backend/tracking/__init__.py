@@ -4,7 +4,7 @@ from mlflow_azureml_backend.tracking.children import with_children
 from mlflow_azureml_backend.tracking.choosing import (
     choose_tracking,
     move_to_workspace,
-    with_server_run,
+    tied_to_run,
 )
 from mlflow_azureml_backend.tracking.fetched_data import fetch_data
 from mlflow_azureml_backend.tracking.handle_tags import handle_of_run
@@ -21,6 +21,6 @@ __all__ = [
     "open_run",
     "read_run",
     "reopen_run",
+    "tied_to_run",
     "with_children",
-    "with_server_run",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.errors import ConfigError
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mlflow_azureml_backend.job import JobSpec, WorkspaceRef
+
+# Properties of the job by which the user's run is found from it.
+RUN_ID = "mlflow_run_id"
+TRACKING_URI = "mlflow_tracking_uri"
 
 
 def choose_tracking(
@@ -86,10 +91,10 @@ def choose_tracking(
     return choice, spec
 
 
-def with_server_run(
+def tied_to_run(
     spec: JobSpec, choice: Choice, *, tracking_uri: str, run_id: str, experiment_id: str
 ) -> JobSpec:
-    """Give the job as it goes: one that logs to the user's server knows its run there.
+    """Give the job as it goes: it names the user's run, and logs there if it shall.
 
     Args:
         spec: The job.
@@ -98,6 +103,12 @@ def with_server_run(
         run_id: The run, which is open.
         experiment_id: Its experiment.
     """
+    if choice.mode is Mode.WORKSPACE:
+        return spec
+    link = {RUN_ID: run_id}
+    if tracking_uri.startswith(("http", "databricks", "azureml")):  # a file's path is nobody's
+        link[TRACKING_URI] = store_name(tracking_uri)
+    spec = replace(spec, properties=MappingProxyType({**link, **spec.properties}))
     if not choice.logs_to_server:
         return spec
     run = ServerRun(

@@ -95,9 +95,9 @@ class MirroredRun:
                 self._finished = self._is_complete(outcome) or self._complete(outcome)
             except MlflowException as error:
                 raise TrackingError(
-                    f"MLflow run '{self.run_id}' could not be completed: {error.message} "
-                    f"Job and workspace have it all; `mlflow-azureml wait {self.run_id}` "
-                    "completes it."
+                    f"MLflow run '{self.run_id}' could not be completed: {error.message} The job "
+                    f"ended {outcome.status.value}, and all that it logged is in the workspace; "
+                    f"`mlflow-azureml wait {self.run_id}` completes the run."
                 ) from error
             except TrackingError as error:
                 raise TrackingError(

@@ -9,6 +9,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient, get_tracking_uri
 
 from mlflow_azureml_backend.errors import TrackingError
+from mlflow_azureml_backend.tracking.choice import store_name
 from mlflow_azureml_backend.tracking.plugin_here import check_plugin_here
 
 if TYPE_CHECKING:
@@ -82,4 +83,7 @@ def experiment_name(experiment_id: str) -> str:
     try:
         return str(MlflowClient().get_experiment(str(experiment_id)).name)
     except MlflowException as error:
-        raise TrackingError(f"MLflow experiment '{experiment_id}': {error.message}") from error
+        raise TrackingError(
+            f"MLflow experiment '{experiment_id}': {error.message} Nothing was submitted; MLflow's "
+            f"tracking URI is {store_name(get_tracking_uri())}."
+        ) from error

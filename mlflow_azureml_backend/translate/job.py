@@ -26,6 +26,7 @@ from mlflow_azureml_backend.translate.pipeline import with_pipeline
 from mlflow_azureml_backend.translate.plugin_install import with_plugin_at_start
 from mlflow_azureml_backend.translate.plugin_releases import packaged_releases
 from mlflow_azureml_backend.translate.secret_variables import with_secrets
+from mlflow_azureml_backend.translate.shared_tracking import copying_to_workspace
 from mlflow_azureml_backend.translate.sweep import (
     name_property,
     placeholders,
@@ -100,6 +101,8 @@ def translate(
     command = render_command(
         without_swept(entry_point, varied), project.parameters, data.arguments, varied
     )
+    if config.tracking == "both":
+        command = copying_to_workspace(command)
     if environment.at_start is not None:
         command = with_plugin_at_start(
             command, environment.at_start, mlflow=client_mlflow(versions, releases)

@@ -45,6 +45,71 @@ except Exception as error:
     print("The MLflow run could not be ended: %s" % error, file=sys.stderr)
 """
 
+# Where the job keeps what the service set, for the process that copies to the workspace.
+_OWN = "MLFLOW_AZUREML_OWN_"
+_OF_THE_SERVICE = (*_CARRIED, "MLFLOW_TRACKING_TOKEN")
+
+# Both stores are asked by one process, one after the other: MLflow takes credentials from variables
+# of the process whatever the server. Every point is copied once, and the last ones at the end.
+_COPYING = """\
+import os, signal, sys, threading
+from mlflow import MlflowClient
+from mlflow.entities import Param, RunTag
+OWN = "MLFLOW_AZUREML_OWN_"
+NAMES = [name[len(OWN):] for name in os.environ if name.startswith(OWN)]
+NAMES += ["MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"]
+stores = {
+    "server": {name: os.environ.get(name) for name in NAMES},
+    "own": {name: os.environ.get(OWN + name) for name in NAMES},
+}
+clients = {}
+copied = set()
+over = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: over.set())
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+def turn_to(name):
+    for variable, value in stores[name].items():
+        if value is None:
+            os.environ.pop(variable, None)
+        else:
+            os.environ[variable] = value
+    if name not in clients:
+        clients[name] = MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
+    return clients[name], os.environ["MLFLOW_RUN_ID"]
+def fresh(items, mark):
+    return [(item, mark(item)) for item in items if mark(item) not in copied]
+def copy():
+    server, run_id = turn_to("server")
+    data = server.get_run(run_id).data
+    points = [point for key in data.metrics for point in server.get_metric_history(run_id, key)]
+    tags = [RunTag(key, value) for key, value in data.tags.items()
+            if not key.startswith(("mlflow.", "azureml."))]
+    params = [Param(key, value) for key, value in data.params.items()]
+    new = {
+        "metrics": (1000, fresh(points, lambda p: (p.key, p.timestamp, p.step, repr(p.value)))),
+        "params": (100, fresh(params, lambda p: ("param", p.key))),
+        "tags": (100, fresh(tags, lambda t: ("tag", t.key, t.value))),
+    }
+    own, run_id = turn_to("own")
+    for name, (size, items) in new.items():
+        for start in range(0, len(items), size):
+            part = items[start:start + size]
+            own.log_batch(run_id, **{name: [item for item, _ in part]})
+            copied.update(mark for _, mark in part)
+told = set()
+while True:
+    last = over.wait(SECONDS)
+    try:
+        copy()
+    except Exception as error:
+        if str(error) not in told:
+            told.add(str(error))
+            print("Nothing is copied to the workspace for now: %s" % error, file=sys.stderr)
+    if last:
+        break
+"""
+_SECONDS_BETWEEN_COPIES = 15
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerRun:
@@ -82,14 +147,26 @@ def logging_to(spec: JobSpec, run: ServerRun) -> JobSpec:
     )
 
 
+def copying_to_workspace(command: str) -> str:
+    """Give a command beside which a process copies what is logged at the server to the workspace.
+
+    Args:
+        command: What the job runs; what it needs to reach the server goes before it.
+    """
+    script = _COPYING.replace("SECONDS", str(_SECONDS_BETWEEN_COPIES))
+    return f"{PYTHON} -c {shell_quote(script)} & copying=$!\n{command}"
+
+
 def _pointing_there() -> str:
+    kept = " ".join(f'{_OWN}{name}="${name}"' for name in _OF_THE_SERVICE)
     exports = " ".join(f'{name}="${carried}"' for name, carried in _CARRIED.items())
-    return f"unset {' '.join(_DROPPED)}\nexport {exports}\n"
+    return f"export {kept}\nunset {' '.join(_DROPPED)}\nexport {exports}\n"
 
 
 def _at_the_end() -> str:
     script = shell_quote(_ENDING)
     return (
-        f'end_run() {{ code=$?; trap - EXIT; {PYTHON} -c {script} "$code"; exit "$code"; }}\n'
+        f'end_run() {{ code=$?; trap - EXIT; {PYTHON} -c {script} "$code"; '
+        'if [ -n "$copying" ]; then kill "$copying"; wait "$copying"; fi; exit "$code"; }\n'
         "trap end_run EXIT\n"
     )

@@ -292,16 +292,6 @@ class Workspace:
         """Give the MLflow run that the job logs to in this workspace."""
         return TrackedRun(self._connection, job_name)
 
-    @property
-    def tracking_uri(self) -> str:
-        """The azureml:// URI by which azureml-mlflow reaches this workspace."""
-        return str(self._connection.workspace_facts["properties"]["mlFlowTrackingUri"])
-
-    @property
-    def variables(self) -> Mapping[str, str]:
-        """The variables by which a program of this machine reaches the service; none for Azure."""
-        return self._connection.endpoint.variables
-
     def open_run(
         self,
         *,

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _START_SECONDS = 60
-_LOOPBACK = "localhost,127.0.0.1,::1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,21 +36,6 @@ class Endpoint:
     client_arguments: Mapping[str, Any] = field(default_factory=dict)
     identity: Mapping[str, str] | None = field(default=None, repr=False)
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-    @property
-    def variables(self) -> dict[str, str]:
-        """The environment variables by which any program of this machine uses the endpoint."""
-        if self.identity is None:
-            return {}
-        proxy = str(self.client_arguments["proxies"]["https"])
-        bundle = str(self.client_arguments["connection_verify"])
-        return {
-            # Of both spellings Python and curl prefer the one in lower case.
-            **dict.fromkeys(("HTTPS_PROXY", "https_proxy"), proxy),
-            **dict.fromkeys(("NO_PROXY", "no_proxy"), _LOOPBACK),
-            **dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE"), bundle),
-            **{f"AZURE_{key.upper()}": value for key, value in self.identity.items()},
-        }
 
     def credential(self) -> Any:
         """Build the azure-identity credential that this endpoint accepts."""

@@ -17,7 +17,8 @@ mlflow.log_param("from_the_job", "yes")
 mlflow.set_tag("colour", "blue")
 for step in range(5):
     mlflow.log_metric("loss", 1 / (step + 1), step=step)
-mlflow.log_text("a note", "notes/note.txt")
+if ending != "without_files":
+    mlflow.log_text("a note", "notes/note.txt")
 print("logged", flush=True)
 if ending == "failed":
     sys.exit("no such luck")
