@@ -16,9 +16,11 @@ from mlflow_azureml_backend.config import locate_workspace
 from mlflow_azureml_backend.errors import DryRunError, JobFailedError, WorkspaceError
 from mlflow_azureml_backend.follow import display_for
 from mlflow_azureml_backend.plan import plan_run, with_lock
+from mlflow_azureml_backend.registration import wished_registration
 from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun
 from mlflow_azureml_backend.termination import exit_on_termination
 from mlflow_azureml_backend.tracking import SweepSession, experiment_name, fetch_data, open_run
+from mlflow_azureml_backend.tracking.open_run import is_workspace_store
 from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.translate.command import resolve_parameters
 from mlflow_azureml_backend.translate.sweep import without_swept
@@ -122,6 +124,7 @@ class AzureMLProjectBackend(AbstractBackend):
             run_name=invocation.get("run_name"),
             parameters={**declared, **extra},
             locked=plan.locked,
+            model=config.register_model.spec() if config.register_model else None,
         )
         if spec.sweep is not None:
             session = SweepSession(session, workspace, job_name, tell=display.note)
@@ -145,6 +148,9 @@ class AzureMLProjectBackend(AbstractBackend):
             display=display,
             queue_timeout=config.queue_timeout,
             on_interrupt=config.on_interrupt,
+            on_completed=wished_registration(
+                workspace, handle, None if is_workspace_store(tracking_uri, ref) else session.run_id
+            ),
         )
         if not invocation:
             return run

@@ -18,6 +18,8 @@ from mlflow_azureml_backend.notebook import LiveCard, in_notebook
 from mlflow_azureml_backend.remote_job import find_job, request_cancel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mlflow_azureml_backend.follow import Display
     from mlflow_azureml_backend.job import JobDetails, JobHandle, JobStatus
     from mlflow_azureml_backend.remote_job import RunService
@@ -39,6 +41,7 @@ class AzureMLSubmittedRun(SubmittedRun):
         queue_timeout: Seconds after which `wait` cancels a job that has not started, or None.
         on_interrupt: What a Ctrl-C in `wait` comes to. `cancel`: a KeyboardInterrupt, upon which
             MLflow calls `cancel`; `detach`: a DetachedError, upon which it does nothing.
+        on_completed: Called once when the job has completed; gives a line to show, or None.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class AzureMLSubmittedRun(SubmittedRun):
         selection: LogSelection = _EVERYTHING,
         queue_timeout: float | None = None,
         on_interrupt: str = "cancel",
+        on_completed: Callable[[], str | None] = lambda: None,
     ) -> None:
         super().__init__()
         self._service = service
@@ -60,9 +64,11 @@ class AzureMLSubmittedRun(SubmittedRun):
         self._selection = selection
         self._queue_timeout = queue_timeout
         self._on_interrupt = on_interrupt
+        self._on_completed = on_completed
         self._details: JobDetails | None = None
         self._outcome: RunOutcome | None = None
         self._ending = threading.Lock()
+        self._concluded = False
         self._following = self._followed_by(display)
 
     @property
@@ -137,7 +143,9 @@ class AzureMLSubmittedRun(SubmittedRun):
             details = self._look()
             if not details.status.is_terminal:
                 return details.status.to_run_status()
-            self._end(RunOutcome(status=details.status, error=details.error))
+            outcome = RunOutcome(status=details.status, error=details.error)
+            self._end(outcome)
+            self._conclude(outcome)
         return self._outcome.status.to_run_status() if self._outcome else "UNKNOWN"
 
     def cancel(self) -> None:
@@ -198,6 +206,7 @@ class AzureMLSubmittedRun(SubmittedRun):
         def on_end(outcome: RunOutcome) -> None:
             self._end(outcome)
             display.outcome(outcome)
+            self._conclude(outcome)
 
         return Following(
             self._service,
@@ -234,6 +243,14 @@ class AzureMLSubmittedRun(SubmittedRun):
         with self._ending:
             self._session.finish(outcome)
             self._outcome = outcome
+
+    def _conclude(self, outcome: RunOutcome) -> None:
+        with self._ending:
+            if outcome.succeeded and not self._concluded:
+                line = self._on_completed()
+                self._concluded = True
+                if line:
+                    self._display.note(line)
 
     def _repr_html_(self) -> str:
         """Give notebooks the run's card, with the job's status as it is now."""
@@ -272,7 +289,9 @@ def attach(
     """
     from mlflow.tracking import get_tracking_uri
 
+    from mlflow_azureml_backend.registration import wished_registration
     from mlflow_azureml_backend.tracking import handle_of_run, reopen_run, with_trials
+    from mlflow_azureml_backend.tracking.open_run import is_workspace_store
     from mlflow_azureml_backend.workspace import connect
 
     handle = handle_of_run(run_id)
@@ -286,4 +305,12 @@ def attach(
     display = display or display_for(stream=True)
     handle = find_job(workspace, handle, session)
     session = with_trials(session, workspace, handle.job_name, tell=display.note)
-    return AzureMLSubmittedRun(workspace, handle, session, display=display, selection=selection)
+    own = None if is_workspace_store(get_tracking_uri(), handle.workspace) else run_id
+    return AzureMLSubmittedRun(
+        workspace,
+        handle,
+        session,
+        display=display,
+        selection=selection,
+        on_completed=wished_registration(workspace, handle, own),
+    )

@@ -15,6 +15,7 @@ from mlflow_azureml_backend.cli.listing import list_, show
 from mlflow_azureml_backend.cli.lock import lock
 from mlflow_azureml_backend.cli.migrate import migrate
 from mlflow_azureml_backend.cli.plugin import plugin
+from mlflow_azureml_backend.cli.registering import register
 from mlflow_azureml_backend.cli.render import render
 from mlflow_azureml_backend.cli.tracking import env, tracking_uri
 
@@ -31,7 +32,7 @@ def main() -> None:
 
 for command in (
     *(logs, status, wait, cancel),
-    *(list_, show, download, open_),
+    *(list_, show, download, open_, register),
     *(tracking_uri, env),
     *(doctor, schema, version, completion),
     *(render, migrate, lock, plugin, emulator),

@@ -25,6 +25,7 @@ from mlflow_azureml_backend.config.job_schema import (
     ResourcesConfig,
     Service,
 )
+from mlflow_azureml_backend.config.model_schema import RegisterModelConfig
 from mlflow_azureml_backend.config.sweep_schema import SweepConfig
 from mlflow_azureml_backend.config.values import OBJECT, TEXT, TEXT_OR_OBJECT, Text
 from mlflow_azureml_backend.config.values import Section as _Section
@@ -316,8 +317,21 @@ class BackendConfig(_Section):
         default=None, description="Cancel the job when it has not started after so many seconds."
     )
 
+    register_model: RegisterModelConfig | None = Field(
+        default=None,
+        description="Register the job's model when it has completed: {name, path, tags, alias, "
+        "registry}.",
+        examples=[{"name": "diabetes", "path": "model", "alias": "newest"}],
+    )
+
     @model_validator(mode="after")
     def _goes_together(self) -> BackendConfig:
+        if self.register_model is not None and self.sweep is not None:
+            raise PydanticCustomError(
+                "register_model_of_sweep",
+                "cannot have both `register_model` and `sweep`: the models are the trials'. "
+                "Register the best one's afterwards: mlflow-azureml register TRIAL --name NAME",
+            )
         if self.identity is not None and self.identity.type == "aml_token":
             secrets = [
                 name for name, value in self.environment_variables.items() if is_secret(value)

@@ -7,6 +7,7 @@ store, the name of an Azure ML job, or `latest`.
 from mlflow_azureml_backend.runs.description import Download, RunDescription
 from mlflow_azureml_backend.runs.listing import ListedRun, list_runs
 from mlflow_azureml_backend.runs.reference import FoundRun, find_run
+from mlflow_azureml_backend.runs.registering import register
 from mlflow_azureml_backend.runs.state import RunState
 from mlflow_azureml_backend.runs.verbs import (
     cancel,
@@ -30,6 +31,7 @@ __all__ = [
     "list_runs",
     "logs",
     "open_run",
+    "register",
     "show",
     "status",
     "wait",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.follow import LogSelection, SilentDisplay, display_for
+from mlflow_azureml_backend.registration import wished_registration
 from mlflow_azureml_backend.runs.description import Download, RunDescription
 from mlflow_azureml_backend.runs.reference import FoundRun, find_run
 from mlflow_azureml_backend.runs.state import RunState, state_of
@@ -48,7 +49,14 @@ def open_run(
         found.job_name, tags={}, parameters={}, wait_until_readable=job_run.wait_until_readable
     )
     shown = display or display_for(stream=True)
-    return AzureMLSubmittedRun(workspace, found.handle, session, display=shown, selection=selection)
+    return AzureMLSubmittedRun(
+        workspace,
+        found.handle,
+        session,
+        display=shown,
+        selection=selection,
+        on_completed=wished_registration(workspace, found.handle, None),
+    )
 
 
 def logs(

@@ -13,6 +13,7 @@ from mlflow_azureml_backend.job import JobHandle, WorkspaceRef
 from mlflow_azureml_backend.tracking.handle_tags import tags_of
 from mlflow_azureml_backend.tracking.lock_record import lock_tags, log_lock
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun, SourceRun
+from mlflow_azureml_backend.tracking.model_registry import wish_tags
 from mlflow_azureml_backend.tracking.run_tags import project_tags
 from mlflow_azureml_backend.tracking.workspace_run import WorkspaceRun
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from mlflow_azureml_backend.locking.environment_lock import LockedEnvironment
+    from mlflow_azureml_backend.model_spec import ModelSpec
     from mlflow_azureml_backend.project import ProjectSpec
     from mlflow_azureml_backend.tracking.session import TrackingSession
 
@@ -42,6 +44,7 @@ def open_run(
     run_name: str | None,
     parameters: dict[str, str],
     locked: LockedEnvironment | None = None,
+    model: ModelSpec | None = None,
 ) -> TrackingSession:
     """Open the MLflow run of a job that is about to be submitted.
 
@@ -59,12 +62,13 @@ def open_run(
         run_name: `--run-name`, or None.
         parameters: All parameters of the entry point with their values, to be logged.
         locked: The locked environment that the job gets, to be logged.
+        model: What is to be registered when the job has completed, or None.
 
     Raises:
         TrackingError: The store refused the run; nothing was submitted.
     """
     tags = project_tags(project, backend_name=backend_name, run_name=run_name)
-    tags |= lock_tags(locked)
+    tags |= lock_tags(locked) | wish_tags(model)
     if is_workspace_store(tracking_uri, workspace):
         return WorkspaceRun(
             job_name,

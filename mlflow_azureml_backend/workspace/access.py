@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from mlflow_azureml_backend.errors import WorkspaceError
 from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.workspace.endpoint import AZURE, emulator_endpoint
 from mlflow_azureml_backend.workspace.tracked_run import TrackedRun
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.workspace.job_facts import JobFacts
     from mlflow_azureml_backend.workspace.job_list import ListedJob
     from mlflow_azureml_backend.workspace.local_file import DownloadedFile
+    from mlflow_azureml_backend.workspace.model_registry import WorkspaceModels
 
 
 def connect(ref: WorkspaceRef) -> Workspace:
@@ -222,6 +224,39 @@ class Workspace:
         from mlflow_azureml_backend.workspace.sweeps import read_sweep
 
         return read_sweep(self._connection, job_name)
+
+    def models(self, job_name: str) -> WorkspaceModels:
+        """Give the workspace's registered models that come from a job."""
+        from mlflow_azureml_backend.workspace.model_registry import WorkspaceModels
+
+        return WorkspaceModels(self._connection, job_name)
+
+    def bring_artifacts(
+        self, job_name: str, path: str, *, there: Sequence[str], dest: Path
+    ) -> list[str]:
+        """Download the artifacts below a path that are not there yet; give their paths.
+
+        Raises:
+            WorkspaceError: Not all of them could be read.
+        """
+        from mlflow_azureml_backend.workspace.download import download_files
+        from mlflow_azureml_backend.workspace.run_files import run_files
+
+        with run_files(self._connection, job_name) as files:
+            lacking = [
+                file
+                for file in files.artifacts()
+                if file.path.startswith(f"{path}/") and file.path not in there
+            ]
+            failed = [file for file in download_files(lacking, dest) if file.error]
+        if failed:
+            raise WorkspaceError(f"'{failed[0].path}' could not be read: {failed[0].error}")
+        return [file.path for file in lacking]
+
+    def run_tags(self, job_name: str) -> dict[str, str]:
+        """Give the tags of the MLflow run that the job logs to in this workspace."""
+        data = self.tracked_run(job_name).read().get("data") or {}
+        return {tag["key"]: str(tag.get("value", "")) for tag in data.get("tags", [])}
 
     def tracked_run(self, job_name: str) -> TrackedRun:
         """Give the MLflow run that the job logs to in this workspace."""

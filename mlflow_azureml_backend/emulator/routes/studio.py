@@ -143,6 +143,13 @@ def mlflow_ui(call: Call) -> Response:
     return answer
 
 
+def model_page(call: Call) -> Response:
+    """Lead from the studio's link of a model version to its page in the MLflow UI."""
+    name, _, version = call.params["model"].rpartition(":")
+    path = f"{_mlflow_path(_workspace(call))}/#/models/{quote(name, safe='')}"
+    return RedirectResponse(f"{path}/versions/{quote(version)}" if version else path)
+
+
 def mlflow_root(call: Call) -> Response:
     """Lead to the MLflow UI: its relative names need the slash at the end of its path."""
     return RedirectResponse(f"{_mlflow_path(call.workspace)}/")
@@ -231,6 +238,13 @@ ROUTES: Final = (
         method="GET",
         path="/runs/{job}/state",
         handle=for_browsers(job_state),
+        open=True,
+    ),
+    Route(
+        service="local",
+        method="GET",
+        path="/model/{model}/details",
+        handle=for_browsers(model_page),
         open=True,
     ),
     Route(service="local", method="GET", path=_UI, handle=for_browsers(mlflow_root), open=True),
