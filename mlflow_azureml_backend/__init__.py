@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.follow import LogSelection
     from mlflow_azureml_backend.runs import (
         cancel,
+        compare,
         download,
         find_run,
         list_runs,
@@ -29,6 +30,7 @@ _HOMES = {
     "LogSelection": "follow",
     "attach": "submitted_run",
     "cancel": "runs",
+    "compare": "runs",
     "doctor": "diagnosis",
     "download": "runs",
     "find_run": "runs",
@@ -47,6 +49,7 @@ __all__ = [
     "__version__",
     "attach",
     "cancel",
+    "compare",
     "doctor",
     "download",
     "find_run",

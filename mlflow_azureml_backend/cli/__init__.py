@@ -11,12 +11,13 @@ from mlflow_azureml_backend.cli.downloading import download, open_
 from mlflow_azureml_backend.cli.emulator import emulator
 from mlflow_azureml_backend.cli.failures import Program
 from mlflow_azureml_backend.cli.following import cancel, logs, status, wait
-from mlflow_azureml_backend.cli.listing import list_, show
+from mlflow_azureml_backend.cli.listing import list_
 from mlflow_azureml_backend.cli.lock import lock
 from mlflow_azureml_backend.cli.migrate import migrate
 from mlflow_azureml_backend.cli.plugin import plugin
 from mlflow_azureml_backend.cli.registering import register
 from mlflow_azureml_backend.cli.render import render
+from mlflow_azureml_backend.cli.showing import compare, show
 from mlflow_azureml_backend.cli.tracking import env, tracking_uri
 
 
@@ -32,7 +33,7 @@ def main() -> None:
 
 for command in (
     *(logs, status, wait, cancel),
-    *(list_, show, download, open_, register),
+    *(list_, show, compare, download, open_, register),
     *(tracking_uri, env),
     *(doctor, schema, version, completion),
     *(render, migrate, lock, plugin, emulator),

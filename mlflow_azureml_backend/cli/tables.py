@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 # A name that somebody gave a run must not take over the terminal.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _KIBI = 1024
+_LONGEST_FOLDER = 30
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -73,3 +74,34 @@ def size(count: int | None) -> str:
         if amount < _KIBI:
             return f"{amount:.1f} {unit}"
     return f"{amount / _KIBI:.1f} TiB"
+
+
+def artifact_tree(files: Sequence[tuple[str, int | None]]) -> list[str]:
+    """Write files as a tree of folders, with the sizes; long folders are cut off.
+
+    Args:
+        files: Path and size of each.
+    """
+    folders: dict[str, Any] = {}
+    for path, count in sorted(files):
+        *parents, name = path.split("/")
+        folder = folders
+        for parent in parents:
+            folder = folder.setdefault(f"{parent}/", {})
+        folder[name] = count
+    return list(_branches(folders, ""))
+
+
+def _branches(folder: dict[str, Any], indent: str) -> Iterator[str]:
+    names = sorted(folder, key=lambda name: (not isinstance(folder[name], dict), name))
+    left = names[_LONGEST_FOLDER:] if len(names) > _LONGEST_FOLDER + 1 else []
+    width = max((len(indent + plain(name)) for name in names), default=0)
+    for name in names[: len(names) - len(left)]:
+        inner = folder[name]
+        if isinstance(inner, dict):
+            yield f"{indent}{plain(name)}"
+            yield from _branches(inner, f"{indent}  ")
+        else:
+            yield f"{indent + plain(name):<{width}}  {size(inner)}"
+    if left:
+        yield f"{indent}… and {len(left)} more"

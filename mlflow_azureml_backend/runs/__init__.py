@@ -4,28 +4,31 @@ The same verbs as on the command line. Every verb takes an MLflow run id of the 
 store, the name of an Azure ML job, or `latest`.
 """
 
+from mlflow_azureml_backend.runs.comparison import Comparison, compare
 from mlflow_azureml_backend.runs.description import Download, RunDescription
 from mlflow_azureml_backend.runs.listing import ListedRun, list_runs
 from mlflow_azureml_backend.runs.reference import FoundRun, find_run
 from mlflow_azureml_backend.runs.registering import register
+from mlflow_azureml_backend.runs.showing import show
 from mlflow_azureml_backend.runs.state import RunState
 from mlflow_azureml_backend.runs.verbs import (
     cancel,
     download,
     logs,
     open_run,
-    show,
     status,
     wait,
 )
 
 __all__ = [
+    "Comparison",
     "Download",
     "FoundRun",
     "ListedRun",
     "RunDescription",
     "RunState",
     "cancel",
+    "compare",
     "download",
     "find_run",
     "list_runs",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.follow import LogSelection, SilentDisplay, display_for
 from mlflow_azureml_backend.registration import wished_registration
-from mlflow_azureml_backend.runs.description import Download, RunDescription
+from mlflow_azureml_backend.runs.description import Download
 from mlflow_azureml_backend.runs.reference import FoundRun, find_run
 from mlflow_azureml_backend.runs.state import RunState, state_of
 from mlflow_azureml_backend.runs.waiting import wait_for_all
@@ -171,22 +171,6 @@ def cancel(
     if not until_ended:
         return [state_of(each, run.job_status) for each, run in opened]
     return wait_for_all(opened, on_change=on_change)
-
-
-def show(reference: str, *, workspace: str | WorkspaceRef | None = None) -> RunDescription:
-    """Describe a run: status, times, params, last metrics, artifacts with sizes, links.
-
-    Args:
-        reference: An MLflow run id, a job's name, or `latest`.
-        workspace: Where the job is; see `find_run`.
-
-    Raises:
-        AzureMLBackendError: There is no such run, or the service refused.
-    """
-    found = find_run(reference, workspace=workspace)
-    ref = found.handle.workspace
-    facts = service_of(found.handle).facts(found.job_name)
-    return RunDescription(run_id=found.run_id or found.job_name, workspace=ref, facts=facts)
 
 
 def download(

@@ -14,7 +14,7 @@ from mlflow_azureml_backend.workspace.pipeline_looks import PipelineLooks
 from mlflow_azureml_backend.workspace.tracked_run import TrackedRun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         RunSummary,
         WorkspaceRef,
     )
+    from mlflow_azureml_backend.metric_curve import MetricCurve
     from mlflow_azureml_backend.sweep import SweepState
     from mlflow_azureml_backend.workspace.connection import Connection
     from mlflow_azureml_backend.workspace.job_download import DownloadProgress
@@ -260,6 +261,12 @@ class Workspace:
         from mlflow_azureml_backend.workspace.model_registry import WorkspaceModels
 
         return WorkspaceModels(self._connection, job_name)
+
+    def metric_curves(self, job_name: str, keys: Iterable[str]) -> dict[str, MetricCurve]:
+        """Give the curves of the first metrics of a job."""
+        from mlflow_azureml_backend.workspace.metric_curves import read_curves
+
+        return read_curves(self.tracked_run(job_name), keys)
 
     def bring_artifacts(
         self, job_name: str, path: str, *, there: Sequence[str], dest: Path

@@ -33,10 +33,11 @@ class WorkspaceModels:
     def __init__(self, connection: Connection, job_name: str) -> None:
         self._connection = connection
         self._run_id = job_name
+        self._job: dict[str, Any] | None = None
 
     def lineage(self) -> dict[str, str]:
         """Say which commit the job's project was at."""
-        job = read_job(self._connection, self._run_id)["properties"]
+        job = self._properties()
         return {
             key: str(value)
             for key, value in (job.get("properties") or {}).items()
@@ -162,13 +163,18 @@ class WorkspaceModels:
 
     def _link(self, name: str, version: str) -> str | None:
         """Give the link of the studio's page, on the host that has the page of the job."""
-        job = read_job(self._connection, self._run_id)["properties"]
+        job = self._properties()
         studio = ((job.get("services") or {}).get("Studio") or {}).get("endpoint")
         if not studio:
             return None
         host = urlsplit(studio)
         page = f"{host.scheme}://{host.netloc}/model/{quote(name)}:{version}/details"
         return f"{page}?wsid={self._connection.ref.arm_id}"
+
+    def _properties(self) -> dict[str, Any]:
+        if self._job is None:
+            self._job = read_job(self._connection, self._run_id)["properties"]
+        return self._job
 
     def _pages(self, call: str, key: str, **query: str) -> Iterator[dict[str, Any]]:
         given: dict[str, Any] = {**query, "max_results": _PAGE}

@@ -76,8 +76,10 @@ def test_a_shell_lets_programs_log_to_the_workspace(
     )
 
     assert done.returncode == 0, done.stderr
-    _run_id, uri = json.loads(done.stdout.splitlines()[-1])
+    run_id, uri = json.loads(done.stdout.splitlines()[-1])
     assert uri == call("tracking-uri", "emulator").stdout.strip()
+    [told] = json.loads(call("compare", f"{uri}#{run_id}", "--json").stdout)["runs"]
+    assert told["metrics"] == {"loss": 0.5}
 
 
 def test_a_workspace_is_named_as_its_three_names_and_told_as_a_uri(workspace, signed_in):
