@@ -124,8 +124,11 @@ class Workspace:
         from mlflow_azureml_backend.workspace.snapshot import upload_snapshot
 
         spec = with_stored_secrets(self._connection, spec, name=name)
-        spec = upload_inputs(self._connection, spec, transfer or Transfer(visible=False))
-        code_id = upload_snapshot(self._connection, spec.code, exclude=spec.snapshot.exclude)
+        transfer = transfer or Transfer(visible=False)
+        spec = upload_inputs(self._connection, spec, transfer)
+        code_id = upload_snapshot(
+            self._connection, spec.code, exclude=spec.snapshot.exclude, transfer=transfer
+        )
         return submit_job(self._connection, spec, name=name, code_id=code_id)
 
     def handle(self, job_name: str) -> JobHandle:
