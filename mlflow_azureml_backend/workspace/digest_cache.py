@@ -14,7 +14,6 @@ import json
 import os
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,36 +63,23 @@ class DigestCache:
         """
         begun = time.time_ns()
         former = self._read()
-        known = {name: _entry(entry) for name, entry in (former or {}).get("files", {}).items()}
-        trusted = (former or {}).get("begun", 0) - _RACY
-        same = former is not None and list(known) == [file.name for file in files]
-        steady, found = {}, []
-        for file in files if former else ():
-            entry = known.get(file.name)
-            if entry is None or _state(file) != entry.state:
-                same = False
-                continue
-            entry = replace(entry, file=file)
-            if max(entry.state.modified, entry.state.changed) >= trusted and (
-                blocks_of(file) != entry.blocks
-            ):
-                same = False
-                continue
-            steady[file.name] = entry
-            found.append(entry)
-        if former is not None and same:
-            tree = DigestedTree(files=tuple(found), digest=str(former["digest"]))
+        steady = {file.name: known for file in files if (known := former.of(file)) is not None}
+        if former.names == tuple(steady) == tuple(file.name for file in files):
+            tree = DigestedTree(files=tuple(steady.values()), digest=former.digest)
         else:
             tree = digest_tree(files, steady)
         self._write(tree, begun)
         return tree
 
-    def _read(self) -> dict[str, Any] | None:
+    def _read(self) -> _Memory:
         try:
             found = json.loads(self._file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return found if isinstance(found, dict) and found.get("format") == _FORMAT else None
+            if found["format"] != _FORMAT:
+                return _Memory({}, "", 0)
+            entries = {name: _entry(entry) for name, entry in found["files"].items()}
+            return _Memory(entries, str(found["digest"]), int(found["begun"]))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return _Memory({}, "", 0)
 
     def _write(self, tree: DigestedTree, begun: int) -> None:
         if os.name == "nt":
@@ -120,14 +106,33 @@ class DigestCache:
             file.unlink(missing_ok=True)
 
 
-def _entry(entry: list[Any]) -> DigestedFile:
+class _Memory:
+    """What was read before, and when that began."""
+
+    def __init__(
+        self, entries: dict[str, tuple[FileState, tuple[bytes, ...]]], digest: str, begun: int
+    ) -> None:
+        self._entries = entries
+        self._trusted = begun - _RACY
+        self.names = tuple(entries)
+        self.digest = digest
+
+    def of(self, file: SnapshotFile) -> DigestedFile | None:
+        """Give what a file held, if it is sure to hold it still."""
+        if file.name not in self._entries:
+            return None
+        state, blocks = self._entries[file.name]
+        if _state(file) != state:
+            return None
+        if max(state.modified, state.changed) >= self._trusted and blocks_of(file) != blocks:
+            return None
+        return DigestedFile(file=file, state=state, blocks=blocks)
+
+
+def _entry(entry: list[Any]) -> tuple[FileState, tuple[bytes, ...]]:
     *state, blocks = entry
     data = bytes.fromhex(blocks)
-    return DigestedFile(
-        file=None,  # type: ignore[arg-type]  # the one of today is put there once it is the same
-        state=FileState(*state),
-        blocks=tuple(data[start : start + 16] for start in range(0, len(data), 16)),
-    )
+    return FileState(*state), tuple(data[start : start + 16] for start in range(0, len(data), 16))
 
 
 def _state(file: SnapshotFile) -> FileState:
