@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.project.snapshot_files import SnapshotFile, list_files
@@ -12,7 +13,7 @@ from mlflow_azureml_backend.workspace.digest_cache import DigestCache
 from mlflow_azureml_backend.workspace.file_digests import digest_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from mlflow_azureml_backend.workspace.connection import Connection
@@ -46,6 +47,7 @@ def upload_snapshot(
     *,
     exclude: Sequence[str] = (),
     transfer: Transfer | None = None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> str:
     """Make sure that the workspace holds this folder as a code asset.
 
@@ -54,6 +56,7 @@ def upload_snapshot(
         root: The project's folder.
         exclude: As `list_files` takes it.
         transfer: Shows what is uploaded.
+        meanwhile: Called while storage is busy with an upload.
 
     Returns:
         The asset's ARM id; an existing asset of the same content is used again.
@@ -65,11 +68,18 @@ def upload_snapshot(
     tree = DigestCache(root).digested(list_files(root, exclude=exclude))
     return connection.once(
         ("snapshot", tree.digest),
-        lambda: _asset_of(connection, tree, transfer or Transfer(visible=False)),
+        lambda: _asset_of(
+            connection, tree, transfer or Transfer(visible=False), meanwhile or (lambda: None)
+        ),
     )
 
 
-def _asset_of(connection: Connection, tree: DigestedTree, transfer: Transfer) -> str:
+def _asset_of(
+    connection: Connection,
+    tree: DigestedTree,
+    transfer: Transfer,
+    meanwhile: Callable[[], object],
+) -> str:
     # The name follows the content, so that an upload that broke off is continued, not repeated.
     name = str(uuid.uuid5(_NAMESPACE, tree.digest))
     versions = f"/codes/{name}/versions"
@@ -91,8 +101,13 @@ def _asset_of(connection: Connection, tree: DigestedTree, transfer: Transfer) ->
     )["blobReferenceForConsumption"]
     url, _, signature = pending["credential"]["sasUri"].partition("?")
     container = BlobContainer(connection.endpoint, url, signature, doing=_DOING)
-    with transfer.shown("Uploading the snapshot", tree.size, files=len(tree.files)) as advance:
-        container.put_files(tree.files, _FOLDER, advance=advance)
+    with (
+        transfer.shown("Uploading the snapshot", tree.size, files=len(tree.files)) as advance,
+        ThreadPoolExecutor(1, thread_name_prefix="snapshot") as other,
+    ):
+        upload = other.submit(container.put_files, tree.files, _FOLDER, advance=advance)
+        meanwhile()
+        upload.result()
     # As azure-ai-ml marks a finished upload.
     container.set_metadata(
         f"{_FOLDER}/{tree.files[0].file.name}",
