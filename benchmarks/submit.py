@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.emulator.endpoint import Endpoint
 
 IMAGE = "mcr.microsoft.com/azureml/base:1"
+CONDA = {"dependencies": ["python=3.11", {"pip": ["mlflow-skinny"]}]}
 MLPROJECT = "name: timed\nentry_points: {main: {command: 'true'}}\n"
 
 
@@ -108,7 +109,7 @@ def sdk(plan: dict[str, Any]) -> Callable[[], str]:
         job = command(
             command="true",
             code=plan["project"],
-            environment=Environment(image=IMAGE),
+            environment=Environment(image=IMAGE, conda_file=CONDA),
             compute="cpu-cluster",
             experiment_name="timed",
             inputs=inputs,
@@ -123,6 +124,8 @@ def ours(plan: dict[str, Any]) -> Callable[[], str]:
     import mlflow.projects
 
     import mlflow_azureml_backend.backend  # noqa: F401  # MLflow would import it in the first step
+
+    mlflow.get_experiment("0")  # its store imports SQLAlchemy, whatever the backend is
 
     def submit() -> str:
         run = mlflow.projects.run(
@@ -217,7 +220,7 @@ def measure(
     config = {
         "workspace": dict(zip(names, key.split("/"), strict=True)),
         "compute": "cpu-cluster",
-        "environment": {"image": IMAGE},
+        "environment": {"image": IMAGE, "conda_file": CONDA},
         "stream": False,
         "inject": "never",
         "snapshot": {"max_size": "2GB"},

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 # What is smaller is there before a bar could be read.
 _WORTH_A_BAR = 5_000_000
+_MANY_FILES = 200
 
 
 class Transfer:
@@ -24,17 +25,18 @@ class Transfer:
         self._visible = visible and sys.stderr.isatty()
 
     @contextmanager
-    def shown(self, what: str, size: int) -> Iterator[Callable[[int], None]]:
+    def shown(self, what: str, size: int, *, files: int = 1) -> Iterator[Callable[[int], None]]:
         """Show a transfer until the block ends.
 
         Args:
             what: What is done, for people.
             size: Bytes in all.
+            files: How many files they are in.
 
         Returns:
             To be told of further bytes, from any thread.
         """
-        if not self._visible or size < _WORTH_A_BAR:
+        if not self._visible or (size < _WORTH_A_BAR and files < _MANY_FILES):
             yield lambda _: None
             return
         from rich.console import Console
@@ -42,5 +44,6 @@ class Transfer:
 
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task(what, total=size)
+            counted = f"{what} ({files:,} files)" if files > 1 else what
+            task = progress.add_task(counted, total=size)
             yield lambda count: progress.advance(task, count)

@@ -57,6 +57,25 @@ class IgnoreRules:
             start = name.find("/", start) + 1
         return _decide(self._exclude, name, ignored=ignored)
 
+    def ignore_all(self, folder: str) -> bool:
+        """Tell whether a folder stays behind with all that is in it, so that nobody need look.
+
+        Args:
+            folder: POSIX path relative to the root, which ends in a slash.
+        """
+        if not self.ignore(folder):
+            return False
+        # A rule that takes back may be for something in the folder alone.
+        places, start = [""], folder.find("/") + 1
+        while 0 < start < len(folder):
+            places.append(folder[:start])
+            start = folder.find("/", start) + 1
+        return not any(
+            pattern.include is False
+            for patterns in (self._exclude, *map(self._rules_of, places))
+            for pattern in patterns
+        )
+
     def _rules_of(self, folder: str) -> tuple[Pattern, ...]:
         if folder not in self._known:
             behind = bool(folder) and self.ignore(folder)

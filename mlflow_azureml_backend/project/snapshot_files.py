@@ -119,7 +119,7 @@ def _listed(
 ) -> Iterator[SnapshotFile]:
     tree = _Tree(root=folder, boundary=boundary or folder, rules=rules)
     try:
-        yield from tree.walk(folder)
+        yield from tree.walk(str(folder))
     except OSError as error:
         raise ProjectError(f"{error.filename} cannot be read: {error.strerror}.") from error
 
@@ -132,30 +132,41 @@ class _Tree:
     boundary: Path
     rules: IgnoreRules
 
-    def walk(self, folder: Path, above: tuple[str, ...] = ()) -> Iterator[SnapshotFile]:
+    def walk(
+        self, folder: str, below: str = "", above: tuple[str, ...] = ()
+    ) -> Iterator[SnapshotFile]:
+        """Give the files of a folder.
+
+        Args:
+            folder: The folder.
+            below: Its POSIX path below the root, which ends in a slash; nothing for the root.
+            above: Where the folders lead that it is in.
+        """
         real = os.path.realpath(folder)
         if real in above:
             raise ProjectError(
                 f"{folder} is a symbolic link to a folder above it; remove it, or list it in "
                 ".amlignore."
             )
+        elsewhere = self._elsewhere(real, below)
         empty = True
         with os.scandir(folder) as entries:
             for entry in entries:
                 empty = False
-                path = Path(entry.path)
-                if entry.name in _NEVER or (entry.is_symlink() and self._is_ignored_link(path)):
+                name = f"{below}{entry.name}"
+                if entry.name in _NEVER or (
+                    entry.is_symlink() and self._is_ignored_link(entry.path, name)
+                ):
                     continue
                 if entry.is_dir():
-                    if not _is_marked(path):
-                        yield from self.walk(path, (*above, real))
-                elif entry.is_file():
-                    yield from self._unless_ignored(path, path, real)
-        if empty and folder != self.root:
-            yield from self._unless_ignored(folder / _KEEPER, _EMPTY, real)
+                    if not self.rules.ignore_all(f"{name}/") and not _is_marked(Path(entry.path)):
+                        yield from self.walk(entry.path, f"{name}/", (*above, real))
+                elif entry.is_file() and not self._is_ignored(name, elsewhere, entry.name):
+                    yield SnapshotFile(path=Path(entry.path), name=as_text(name))
+        if empty and below and not self._is_ignored(f"{below}{_KEEPER}", elsewhere, _KEEPER):
+            yield SnapshotFile(path=_EMPTY, name=as_text(f"{below}{_KEEPER}"))
 
-    def _is_ignored_link(self, path: Path) -> bool:
-        name = path.relative_to(self.root).as_posix()
+    def _is_ignored_link(self, path: str, name: str) -> bool:
         if self.rules.ignore(name) or self.rules.ignore(f"{name}/"):
             return True
         if not Path(os.path.realpath(path)).is_relative_to(self.boundary):
@@ -165,17 +176,21 @@ class _Tree:
             )
         return False
 
-    def _unless_ignored(self, path: Path, content: Path, real: str) -> Iterator[SnapshotFile]:
-        """Give a file, unless its name is ignored, or where the link to its folder leads."""
-        name = path.relative_to(self.root).as_posix()
+    def _elsewhere(self, real: str, below: str) -> str | None:
+        """Give the path below the root that the link to a folder leads to, if one does."""
+        if real == os.path.join(self.root, below).rstrip(os.sep):  # noqa: PTH118  # once a folder
+            return None
+        place = Path(real)
+        if not place.is_relative_to(self.root):
+            return None
+        return f"{place.relative_to(self.root).as_posix()}/".removeprefix("./")
+
+    def _is_ignored(self, name: str, elsewhere: str | None, file: str) -> bool:
+        """Tell whether a file stays behind: by its name, or where the link to its folder leads."""
         if self.rules.ignore(name):
-            return
-        real_path = Path(real, path.name)
-        if real_path.is_relative_to(self.root):
-            real_name = real_path.relative_to(self.root).as_posix()
-            if real_name != name and self.rules.ignore(real_name):
-                return
-        yield SnapshotFile(path=content, name=as_text(name))
+            return True
+        real_name = name if elsewhere is None else f"{elsewhere}{file}"
+        return real_name != name and self.rules.ignore(real_name)
 
 
 def _is_marked(folder: Path) -> bool:

@@ -153,15 +153,23 @@ class Workspace:
     def submit(self, spec: JobSpec, *, name: str, transfer: Transfer | None = None) -> JobHandle:
         """Upload inputs and snapshot and create the job under this name."""
         from mlflow_azureml_backend.workspace.data import upload_inputs
-        from mlflow_azureml_backend.workspace.jobs import submit_job
+        from mlflow_azureml_backend.workspace.jobs import prepare_environment, submit_job
         from mlflow_azureml_backend.workspace.pipelines import with_stored_secrets_of_steps
         from mlflow_azureml_backend.workspace.secret_values import with_stored_secrets
         from mlflow_azureml_backend.workspace.snapshot import upload_snapshot
 
         spec = with_stored_secrets(self._connection, spec, name=name)
         spec = with_stored_secrets_of_steps(self._connection, spec, name=name)
-        spec = upload_inputs(self._connection, spec, transfer or Transfer(visible=False))
-        code_id = upload_snapshot(self._connection, spec.code, exclude=spec.snapshot.exclude)
+        transfer = transfer or Transfer(visible=False)
+        spec = upload_inputs(self._connection, spec, transfer)
+        code_id = upload_snapshot(
+            self._connection,
+            spec.code,
+            exclude=spec.snapshot.exclude,
+            transfer=transfer,
+            # The environment is asked of another host than the files go to.
+            meanwhile=lambda: prepare_environment(self._connection, spec.environment),
+        )
         return submit_job(self._connection, spec, name=name, code_id=code_id)
 
     def handle(self, job_name: str) -> JobHandle:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.data_uri import Place, place_of
 from mlflow_azureml_backend.project.data_files import list_data_files
-from mlflow_azureml_backend.workspace.snapshot import reading
+from mlflow_azureml_backend.workspace.changed_file import reading
+from mlflow_azureml_backend.workspace.digest_cache import DigestCache
 from mlflow_azureml_backend.workspace.uploads import DATASTORE, upload_files
 
 if TYPE_CHECKING:
@@ -50,15 +51,16 @@ def _uploaded(connection: Connection, name: str, given: InputSpec, transfer: Tra
     files = list_data_files(path)
     size = 0
     for file in files:
-        with reading(file):
+        with reading(file.path):
             size += file.path.stat().st_size
-    with transfer.shown(f"Uploading {path.name}", size) as advance:
+    with transfer.shown(f"Uploading {path.name}", size, files=len(files)) as advance:
         place = upload_files(
             connection,
             files,
             path.name if path.is_dir() else ".",
             doing=f"uploading the input '{name}'",
             advance=advance,
+            cache=DigestCache(path),
         )
     # The long form, as azure-ai-ml writes it: a job shown in the studio links to its data.
     store = f"azureml:/{connection.ref.arm_id}/datastores/{DATASTORE}"

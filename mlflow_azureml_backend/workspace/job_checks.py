@@ -60,6 +60,8 @@ def check_job(connection: Connection, spec: JobSpec, *, wants_gpu: bool) -> tupl
     elif kind == "Kubernetes":
         _check_kubernetes(spec.compute, compute, resources.instance_type)
         return ()
+    if not wants_gpu and not _has_cuda(spec):
+        return ()  # what the size has does not matter
     name = str(compute.get("vmSize") or "")
     return _gpu_notes(spec, _sizes(connection).get(name.lower()), name, wants_gpu=wants_gpu)
 
@@ -128,6 +130,10 @@ def _gpu_notes(
         raise ConfigError(
             f"Backend config: image.gpu: {where} has no GPU. Choose a size that has one."
         )
-    if "cuda" in (spec.environment.image or ""):
+    if _has_cuda(spec):
         return (f"{where} has no GPU, and the environment's image has CUDA",)
     return ()
+
+
+def _has_cuda(spec: JobSpec) -> bool:
+    return "cuda" in (spec.environment.image or "")

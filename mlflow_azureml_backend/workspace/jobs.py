@@ -105,16 +105,19 @@ def cancel_job(connection: Connection, name: str) -> None:
         raise
 
 
-def prepare_environment(connection: Connection, spec: EnvironmentSpec) -> str:
+def prepare_environment(connection: Connection, spec: EnvironmentSpec) -> str | None:
     """Make sure that the workspace has an environment, and give its id.
 
     What was made once is not made again by this process: the version follows from the content.
+
+    Returns:
+        None for one that exists under a name that only azure-ai-ml can tell the id of.
 
     Raises:
         WorkspaceError: The service refused, or could not be reached.
     """
     known = environment_id(spec, connection.ref)
-    if known is not None:
+    if known is not None or spec.reference is not None:
         return known
     context = None if spec.build is None else upload_build_context(connection, spec.build)
     version, body = environment_body(spec, context=context)
@@ -138,7 +141,7 @@ def _put_plain(connection: Connection, spec: JobSpec, name: str, code_id: str) -
         workspace=connection.ref,
         name=name,
         code_id=code_id,
-        environment_id=prepare_environment(connection, spec.environment),
+        environment_id=str(prepare_environment(connection, spec.environment)),
     )
     job = connection.arm(
         "PUT", f"/jobs/{name}", api_version=API, body=body, doing=f"submitting job '{name}'"

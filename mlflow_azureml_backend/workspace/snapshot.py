@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mlflow_azureml_backend.errors import ProjectError
 from mlflow_azureml_backend.project.snapshot_files import SnapshotFile, list_files
-from mlflow_azureml_backend.workspace.failures import service_errors
+from mlflow_azureml_backend.transfer import Transfer
+from mlflow_azureml_backend.workspace.blob_container import BlobContainer
+from mlflow_azureml_backend.workspace.digest_cache import DigestCache
+from mlflow_azureml_backend.workspace.file_digests import digest_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from mlflow_azureml_backend.workspace.connection import Connection
+    from mlflow_azureml_backend.workspace.file_digests import DigestedTree
 
 __all__ = ["HASH_VERSION", "SnapshotFile", "digest", "list_files", "upload_snapshot"]
 
-# azure-ai-ml's own number for the digest below; the service finds an asset by both.
+# azure-ai-ml's own number for the digest; the service finds an asset by both.
 HASH_VERSION = "202208"
 _API = "2023-04-01"
 _NAMESPACE = uuid.UUID("5b0f0a52-6a0e-4f0c-9f0a-3d1c8f6f2f11")
 _FOLDER = "project"
-_CHUNK = 1 << 20
-_UPLOADS = 16
+_DOING = "uploading the snapshot"
 
 
 def digest(files: Sequence[SnapshotFile]) -> str:
     """Compute the content hash that azure-ai-ml gives a code asset.
-
-    SHA-256 over the number of files, then `#path#size` of each, then the content of each: the
-    same tree uploaded with `az ml` is the same asset.
 
     Args:
         files: As `list_files` orders them.
@@ -41,60 +38,56 @@ def digest(files: Sequence[SnapshotFile]) -> str:
     Raises:
         ProjectError: A file has gone, or cannot be read.
     """
-    sha = hashlib.sha256(str(len(files)).encode())
-    for file in files:
-        with reading(file):
-            sha.update(f"#{file.name}#{file.path.stat().st_size}".encode())
-    for file in files:
-        with reading(file), file.path.open("rb") as stream:
-            while chunk := stream.read(_CHUNK):
-                sha.update(chunk)
-    return sha.hexdigest()
+    return digest_tree(files).digest
 
 
-@contextmanager
-def reading(file: SnapshotFile) -> Iterator[None]:
-    """Say which file it is that cannot be read any more.
-
-    Raises:
-        ProjectError: Instead of the OSError of the block.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.strerror is None:  # one of the network, of which requests makes an OSError too
-            raise
-        raise ProjectError(
-            f"{file.path} changed while it was uploaded: {error.strerror}. Run it again when "
-            "nothing writes there, or list the file in .amlignore."
-        ) from error
-
-
-def upload_snapshot(connection: Connection, root: Path, *, exclude: Sequence[str] = ()) -> str:
+def upload_snapshot(
+    connection: Connection,
+    root: Path,
+    *,
+    exclude: Sequence[str] = (),
+    transfer: Transfer | None = None,
+    meanwhile: Callable[[], object] | None = None,
+) -> str:
     """Make sure that the workspace holds this folder as a code asset.
 
     Args:
         connection: The workspace.
         root: The project's folder.
         exclude: As `list_files` takes it.
+        transfer: Shows what is uploaded.
+        meanwhile: Called while storage is busy with an upload.
 
     Returns:
         The asset's ARM id; an existing asset of the same content is used again.
 
     Raises:
-        ProjectError: The folder cannot be a snapshot.
+        ProjectError: The folder cannot be a snapshot, or changes while it is uploaded.
         WorkspaceError: The service refused, or could not be reached.
     """
-    files = list_files(root, exclude=exclude)
-    content_hash = digest(files)
+    tree = DigestCache(root).digested(list_files(root, exclude=exclude))
+    return connection.once(
+        ("snapshot", tree.digest),
+        lambda: _asset_of(
+            connection, tree, transfer or Transfer(visible=False), meanwhile or (lambda: None)
+        ),
+    )
+
+
+def _asset_of(
+    connection: Connection,
+    tree: DigestedTree,
+    transfer: Transfer,
+    meanwhile: Callable[[], object],
+) -> str:
     # The name follows the content, so that an upload that broke off is continued, not repeated.
-    name = str(uuid.uuid5(_NAMESPACE, content_hash))
+    name = str(uuid.uuid5(_NAMESPACE, tree.digest))
     versions = f"/codes/{name}/versions"
     known = connection.arm(
         "GET",
         versions,
         api_version=_API,
-        query={"hash": content_hash, "hashVersion": HASH_VERSION},
+        query={"hash": tree.digest, "hashVersion": HASH_VERSION},
         doing="looking for the snapshot",
     )
     if known.get("value"):
@@ -106,7 +99,20 @@ def upload_snapshot(connection: Connection, root: Path, *, exclude: Sequence[str
         body={"pendingUploadType": "TemporaryBlobReference"},
         doing="starting the upload of the snapshot",
     )["blobReferenceForConsumption"]
-    _put_files(connection, pending["credential"]["sasUri"], files, name)
+    url, _, signature = pending["credential"]["sasUri"].partition("?")
+    container = BlobContainer(connection.endpoint, url, signature, doing=_DOING)
+    with (
+        transfer.shown("Uploading the snapshot", tree.size, files=len(tree.files)) as advance,
+        ThreadPoolExecutor(1, thread_name_prefix="snapshot") as other,
+    ):
+        upload = other.submit(container.put_files, tree.files, _FOLDER, advance=advance)
+        meanwhile()
+        upload.result()
+    # As azure-ai-ml marks a finished upload.
+    container.set_metadata(
+        f"{_FOLDER}/{tree.files[0].file.name}",
+        {"name": name, "version": "1", "upload_status": "completed"},
+    )
     asset = connection.arm(
         "PUT",
         f"{versions}/1",
@@ -116,32 +122,9 @@ def upload_snapshot(connection: Connection, root: Path, *, exclude: Sequence[str
                 "codeUri": f"{pending['blobUri'].rstrip('/')}/{_FOLDER}",
                 "isAnonymous": True,
                 "isArchived": False,
-                "properties": {"hash_sha256": content_hash, "hash_version": HASH_VERSION},
+                "properties": {"hash_sha256": tree.digest, "hash_version": HASH_VERSION},
             }
         },
         doing="registering the snapshot",
     )
     return str(asset["id"])
-
-
-def _put_files(connection: Connection, sas: str, files: list[SnapshotFile], name: str) -> None:
-    from azure.core.exceptions import ResourceExistsError
-    from azure.storage.blob import ContainerClient
-
-    def put(file: SnapshotFile) -> None:
-        # The container belongs to this content alone: a blob may be there already.
-        with suppress(ResourceExistsError), reading(file), file.path.open("rb") as stream:
-            container.upload_blob(f"{_FOLDER}/{file.name}", stream, overwrite=False)
-
-    arguments: dict[str, Any] = dict(connection.endpoint.client_arguments)
-    with (
-        service_errors("uploading the snapshot"),
-        ContainerClient.from_container_url(sas, **arguments) as container,
-    ):
-        with ThreadPoolExecutor(_UPLOADS, thread_name_prefix="snapshot") as pool:
-            # list() waits for all and raises the first failure.
-            list(pool.map(put, files))
-        # As azure-ai-ml marks a finished upload.
-        container.get_blob_client(f"{_FOLDER}/{files[0].name}").set_blob_metadata(
-            {"name": name, "version": "1", "upload_status": "completed"}
-        )

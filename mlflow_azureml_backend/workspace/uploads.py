@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlflow_azureml_backend.workspace.blob_container import BlobContainer
+from mlflow_azureml_backend.workspace.blob_signature import container_signature
 from mlflow_azureml_backend.workspace.failures import service_errors
-from mlflow_azureml_backend.workspace.snapshot import digest, reading
+from mlflow_azureml_backend.workspace.file_digests import digest_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mlflow_azureml_backend.project.snapshot_files import SnapshotFile
     from mlflow_azureml_backend.workspace.connection import Connection
+    from mlflow_azureml_backend.workspace.digest_cache import DigestCache
 
 DATASTORE = "workspaceblobstore"
 _API = "2024-04-01"
-_THREADS = 16
+_STORAGE_SCOPE = "https://storage.azure.com/.default"
+# A signature that the service gives holds for an hour at least.
+_FRESH_SECONDS = 1800.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +50,7 @@ def upload_files(
     *,
     doing: str,
     advance: Callable[[int], None] | None = None,
+    cache: DigestCache | None = None,
 ) -> Uploaded:
     """Make sure that the workspace's storage holds these files.
 
@@ -58,33 +63,51 @@ def upload_files(
         folder: Name of the folder that they are in, below the one named by their content; or ``.``.
         doing: For the message of a failure.
         advance: Told the size in bytes of each file that is there.
+        cache: What this machine remembers of the files, or None.
 
     Raises:
-        ProjectError: A file cannot be read any more.
+        ProjectError: A file cannot be read any more, or changes while it is uploaded.
         WorkspaceError: The service refused, or could not be reached.
     """
-    from azure.core.exceptions import ResourceExistsError
+    tree = digest_tree(files) if cache is None else cache.digested(files)
+    path = f"LocalUpload/{tree.digest}/{folder}".removesuffix("/.")
+    container = _container(connection, DATASTORE, doing)
+    # One listing instead of one question a file.
+    there = container.names(f"{path}/")
+    missing = [each for each in tree.files if f"{path}/{each.file.name}" not in there]
+    if advance is not None:
+        advance(tree.size - sum(each.state.size for each in missing))
+    container.put_files(missing, path, advance=advance)
+    return Uploaded(container=container.url, path=path)
 
-    path = f"LocalUpload/{digest(files)}/{folder}".removesuffix("/.")
-    with opened_container(connection, DATASTORE, doing=doing) as container:
-        # One listing instead of one question a file.
-        there = set(container.list_blob_names(name_starts_with=f"{path}/"))
 
-        def put(file: SnapshotFile) -> None:
-            blob = f"{path}/{file.name}"
-            with reading(file):
-                size = file.path.stat().st_size
-                if blob not in there:
-                    # Somebody may upload the same content at the same time.
-                    with suppress(ResourceExistsError), file.path.open("rb") as stream:
-                        container.upload_blob(blob, stream, overwrite=False)
-            if advance is not None:
-                advance(size)
+def _container(connection: Connection, datastore: str, doing: str) -> BlobContainer:
+    """Open the container of a datastore for uploads; what opens it is asked for now and then."""
+    store, secrets = connection.once(
+        ("datastore", datastore),
+        lambda: _opening(connection, datastore, doing),
+        seconds=_FRESH_SECONDS,
+    )
+    account, name = store["accountName"], store["containerName"]
+    url = f"https://{account}.blob.{store.get('endpoint') or 'core.windows.net'}/{name}"
+    signature = secrets.get("sasToken") or ""
+    if secrets.get("key"):
+        signature = container_signature(account, name, secrets["key"])
+    token = None if signature else (lambda: connection.token(_STORAGE_SCOPE))
+    return BlobContainer(connection.endpoint, url, signature, doing=doing, token=token)
 
-        with ThreadPoolExecutor(_THREADS, thread_name_prefix="upload") as pool:
-            # list() waits for all and raises the first failure.
-            list(pool.map(put, files))
-    return Uploaded(container=str(container.url).partition("?")[0], path=path)
+
+def _opening(
+    connection: Connection, datastore: str, doing: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Ask where a datastore is, and for its key or signature: nothing for the user's identity."""
+    place = f"/datastores/{datastore}"
+    store = connection.arm("GET", place, api_version=_API, doing=doing)["properties"]
+    if (store.get("credentials") or {}).get("credentialsType") == "None":
+        return store, {}
+    return store, connection.arm(
+        "POST", f"{place}/listSecrets", api_version=_API, body={}, doing=doing
+    )
 
 
 @contextmanager
@@ -104,8 +127,7 @@ def opened_container(
     """
     from azure.storage.blob import ContainerClient
 
-    place = f"/datastores/{datastore}"
-    store = connection.arm("GET", place, api_version=_API, doing=doing)["properties"]
+    store, secrets = _opening(connection, datastore, doing)
     account = f"https://{store['accountName']}.blob.{store.get('endpoint') or 'core.windows.net'}"
     arguments: dict[str, Any] = {**connection.endpoint.client_arguments, **options}
     with (
@@ -113,16 +135,8 @@ def opened_container(
         ContainerClient(
             account,
             store["containerName"],
-            credential=_credential(connection, place, store, doing),
+            credential=secrets.get("key") or secrets.get("sasToken") or connection.credential,
             **arguments,
         ) as container,
     ):
         yield container
-
-
-def _credential(connection: Connection, place: str, store: dict[str, Any], doing: str) -> Any:
-    """Give what opens the datastore: its key or signature, or the user's own identity."""
-    if (store.get("credentials") or {}).get("credentialsType") == "None":
-        return connection.credential
-    secrets = connection.arm("POST", f"{place}/listSecrets", api_version=_API, doing=doing)
-    return secrets.get("key") or secrets.get("sasToken") or connection.credential

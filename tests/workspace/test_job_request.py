@@ -1,14 +1,20 @@
 """A job that is shaped here is the job that azure-ai-ml shapes."""
 
 import json
+import uuid
+from dataclasses import replace
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlflow_azureml_backend.emulator.administration import request
+from mlflow_azureml_backend.errors import ForbiddenError
 from mlflow_azureml_backend.job import EnvironmentSpec, WorkspaceRef
 from mlflow_azureml_backend.plan import plan_run
 from mlflow_azureml_backend.translate.job_yaml import job_yaml
+from mlflow_azureml_backend.workspace import connect
 from mlflow_azureml_backend.workspace.job_request import (
     _duration,
     environment_body,
@@ -171,3 +177,40 @@ def test_durations_are_written_as_azure_ai_ml_writes_them(seconds):
     from azure.ai.ml._utils.utils import to_iso_duration_format
 
     assert _duration(seconds) == to_iso_duration_format(seconds)
+
+
+def test_a_submission_again_asks_for_nothing_but_the_job(project, workspace, opened, emulator):
+    def requests(since):
+        query = urlencode({"workspace": workspace.arm_id, "since": since, "limit": 1000})
+        page = request(emulator, "GET", f"/_emulator/journal?{query}")
+        return page["next"], [(each["method"], each["route"]) for each in page["entries"]]
+
+    spec = replace(planned(project, {"compute": "cpu-cluster"}), code=project)
+    names = [f"j{uuid.uuid4().hex[:8]}" for _ in range(2)]
+    opened.check(spec)
+    opened.submit(spec, name=names[0])
+    since, _ = requests(0)
+    again = connect(opened.ref)
+    again.check(spec)
+    handle = again.submit(spec, name=names[1])
+    _, asked = requests(since)
+    assert [method for method, _ in asked] == ["GET", "PUT"]
+    assert "computes" in asked[0][1]
+    assert "jobs" in asked[1][1]
+    assert handle.job_name == names[1]
+    assert handle.studio_url
+    for name in names:
+        opened.cancel(name)
+
+
+def test_a_user_who_is_refused_is_asked_who_they_are_again(workspace, opened, emulator):
+    key = f"{workspace.subscription_id}/{workspace.resource_group}/{workspace.workspace_name}"
+    before = opened._connection
+    assert connect(opened.ref)._connection is before
+    fault = {"route": "GET */computes/*", "status": 403, "count": 1, "workspace": key}
+    request(emulator, "POST", "/_emulator/faults", body=fault)
+    with pytest.raises(ForbiddenError):
+        opened.check_compute("cpu-cluster")
+    after = connect(opened.ref)._connection
+    assert after is not before
+    assert after.credential is not before.credential

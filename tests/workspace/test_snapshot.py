@@ -180,6 +180,15 @@ def test_any_tree_with_any_rules_is_azure_ai_mls(tmp_path, files, ignore):
             list_files(root)
 
 
+def test_an_ignored_folder_is_not_walked(tree, monkeypatch):
+    root = tree({".gitignore": "data/\n", "data/deep/x": "", "b": "", "c/.amlignore": "!d\n"})
+    walked = []
+    scan = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: walked.append(Path(path).name) or scan(path))
+    assert names(root) == [".gitignore", "b", "c/.amlignore"]
+    assert sorted(walked) == ["c", "project"]
+
+
 def test_files_are_in_the_order_in_which_they_are_hashed(tree):
     root = tree({"b": "", "A": "", "a/x": "", "C": "", "a-b": ""})
     assert [file.name for file in list_files(root)] == ["A", "a-b", "a/x", "b", "C"]

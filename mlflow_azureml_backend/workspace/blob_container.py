@@ -1,0 +1,281 @@
+"""Write blobs to one container over the pool of the process, each until it is confirmed.
+
+azure-storage-blob opens a connection for each thread, and spends more time on a small file than the
+network does. What is sent here is only what an upload needs.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import random
+import threading
+import time
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
+
+from mlflow_azureml_backend.errors import UnavailableError
+from mlflow_azureml_backend.workspace.blob_pool import MOST_CONNECTIONS, blob_pool
+from mlflow_azureml_backend.workspace.blob_refusals import refusal, retry_after
+from mlflow_azureml_backend.workspace.changed_file import changed, reading
+from mlflow_azureml_backend.workspace.file_digests import BLOCK, DigestedFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from mlflow_azureml_backend.workspace.endpoint import Endpoint
+
+# To open a further connection takes as long as several requests on one that is open.
+_FILES_A_CONNECTION = 6
+_ATTEMPTS = 6
+_BUSY = frozenset({408, 429, 500, 502, 503, 504})
+_CREATED = frozenset({200, 201})
+_EXISTS = 409
+_API = "2021-08-06"
+_LARGE = 1 << 20
+_LARGE_AT_ONCE = 8
+
+
+class BlobContainer:
+    """One container, to whoever holds a signature for it.
+
+    Args:
+        endpoint: How to reach the service.
+        url: The container's URL.
+        query: The signature: a SAS token, or nothing. It is in no message.
+        doing: For the message of a failure.
+        token: Gives a bearer token, where there is no signature.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        url: str,
+        query: str,
+        *,
+        doing: str,
+        token: Callable[[], str] | None = None,
+    ) -> None:
+        self._pool = blob_pool(endpoint, url)
+        self._token = token
+        self._room = threading.BoundedSemaphore(_LARGE_AT_ONCE)
+        parts = urlsplit(url)
+        self.url = f"{parts.scheme}://{parts.netloc}{parts.path}"
+        self._query = query.removeprefix("?")
+        self._doing = doing
+        # 429 and 503 are meant for all who write here, not for the one who was told.
+        self._quiet_until = 0.0
+
+    def put_files(
+        self,
+        files: Sequence[DigestedFile],
+        folder: str,
+        *,
+        advance: Callable[[int], None] | None = None,
+    ) -> None:
+        """Write files that are not there yet; return once every one is confirmed.
+
+        What is sent is what was digested: the service compares the MD5 of each block, and a file
+        that has changed since is named.
+
+        Args:
+            files: As they were digested.
+            folder: Path of the folder in the container that they go to.
+            advance: Told the bytes of each block that is there, from any thread.
+
+        Raises:
+            ProjectError: A file has changed, or cannot be read any more.
+            WorkspaceError: The service refused, or could not be reached.
+        """
+        tell = advance or (lambda _: None)
+        stop = threading.Event()
+        work = sum(max(1, len(each.blocks)) for each in files)
+        threads = min(MOST_CONNECTIONS, -(-work // _FILES_A_CONNECTION)) or 1
+        with ThreadPoolExecutor(threads, thread_name_prefix="upload") as pool:
+            try:
+                self._in_turn(pool, files, folder, tell, stop)
+            except BaseException:
+                stop.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _in_turn(
+        self,
+        pool: ThreadPoolExecutor,
+        files: Sequence[DigestedFile],
+        folder: str,
+        tell: Callable[[int], None],
+        stop: threading.Event,
+    ) -> None:
+        small = [each for each in files if len(each.blocks) <= 1]
+        large = [each for each in files if len(each.blocks) > 1]
+        jobs = [
+            pool.submit(self._put_block, each, f"{folder}/{each.file.name}", number, tell, stop)
+            for each in large
+            for number in range(len(each.blocks))
+        ]
+        jobs += [
+            pool.submit(self._put, each, f"{folder}/{each.file.name}", tell, stop) for each in small
+        ]
+        _all(jobs)
+        _all(
+            [pool.submit(self._commit, each, f"{folder}/{each.file.name}", stop) for each in large]
+        )
+
+    def set_metadata(self, blob: str, metadata: Mapping[str, str]) -> None:
+        """Write a blob's metadata.
+
+        Args:
+            blob: Its path.
+            metadata: Names and values.
+        """
+        headers = {f"x-ms-meta-{name}": value for name, value in metadata.items()}
+        self._send(blob, "comp=metadata", headers, b"", threading.Event())
+
+    def _put(
+        self, file: DigestedFile, blob: str, tell: Callable[[int], None], stop: threading.Event
+    ) -> None:
+        headers = {"x-ms-blob-type": "BlockBlob", "If-None-Match": "*"}
+        headers["Content-MD5"] = _md5(file, 0)
+        with self._room if file.state.size > _LARGE else nullcontext():
+            body = self._block(file, 0)
+            # 409: it is there, by an upload that broke off or somebody who uploads the same.
+            self._send(blob, "", headers, body, stop, also=_EXISTS, path=file)
+        tell(len(body))
+
+    def _put_block(
+        self,
+        file: DigestedFile,
+        blob: str,
+        number: int,
+        tell: Callable[[int], None],
+        stop: threading.Event,
+    ) -> None:
+        comp = f"comp=block&blockid={quote(_block_id(number), safe='')}"
+        with self._room:
+            body = self._block(file, number)
+            self._send(blob, comp, {"Content-MD5": _md5(file, number)}, body, stop, path=file)
+        tell(len(body))
+
+    def _commit(self, file: DigestedFile, blob: str, stop: threading.Event) -> None:
+        ids = "".join(
+            f"<Latest>{escape(_block_id(number))}</Latest>" for number in range(len(file.blocks))
+        )
+        body = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{ids}</BlockList>'.encode()
+        headers = {"If-None-Match": "*", "Content-Type": "application/xml"}
+        self._send(blob, "comp=blocklist", headers, body, stop, also=_EXISTS, path=file)
+
+    def _block(self, file: DigestedFile, number: int) -> bytes:
+        path = file.file.path
+        size = min(BLOCK, file.state.size - number * BLOCK)
+        with reading(path), path.open("rb") as stream:
+            stream.seek(number * BLOCK)
+            body = stream.read(size)
+            if len(body) != size or os.fstat(stream.fileno()).st_size != file.state.size > 0:
+                raise changed(path)
+        return body
+
+    def _send(
+        self,
+        blob: str,
+        comp: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        stop: threading.Event,
+        *,
+        also: int | None = None,
+        path: DigestedFile | None = None,
+    ) -> None:
+        """PUT until the service confirms it, or says for good that it does not."""
+        answer = self._answered("PUT", f"/{quote(blob, safe='/~')}", comp, headers, body, stop)
+        if answer is None or answer.status in _CREATED:
+            return
+        code = answer.headers.get("x-ms-error-code", "")
+        if answer.status == also and code.endswith("Exists"):
+            return
+        if code == "Md5Mismatch" and path is not None:
+            raise changed(path.file.path)
+        raise refusal(self._doing, answer)
+
+    def names(self, prefix: str) -> set[str]:
+        """List the blobs whose paths begin so."""
+        found: set[str] = set()
+        marker = ""
+        while True:
+            comp = f"restype=container&comp=list&prefix={quote(prefix, safe='')}"
+            comp += f"&marker={quote(marker, safe='')}" if marker else ""
+            answer = self._answered("GET", "", comp, {}, b"", threading.Event())
+            if answer is None or answer.status not in _CREATED:
+                raise refusal(self._doing, answer)
+            page = ET.fromstring(answer.data)  # noqa: S314  # the storage service wrote it
+            found.update(name.text or "" for name in page.iterfind("Blobs/Blob/Name"))
+            marker = page.findtext("NextMarker") or ""
+            if not marker:
+                return found
+
+    def _answered(
+        self,
+        method: str,
+        path: str,
+        comp: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        stop: threading.Event,
+    ) -> Any:
+        """Give the answer that counts: not of a service that is busy or a connection that broke."""
+        from urllib3.exceptions import HTTPError
+
+        url = f"{self.url}{path}?{'&'.join(part for part in (comp, self._query) if part)}"
+        for attempt in range(1, _ATTEMPTS + 1):
+            self._wait(stop)
+            if stop.is_set():
+                return None
+            sent = {**headers, "x-ms-version": _API, "Content-Length": str(len(body))}
+            if self._token is not None:
+                sent["Authorization"] = f"Bearer {self._token()}"
+            try:
+                answer = self._pool.request(method, url, body=body, headers=sent, retries=False)
+            except HTTPError as error:
+                if attempt == _ATTEMPTS:
+                    raise UnavailableError(
+                        f"Error while {self._doing}: no answer ({type(error).__name__}). Check the "
+                        "network and its proxy settings, then try again: what was uploaded stays."
+                    ) from None  # its text holds the URL, and so the signature
+                self._pause(attempt, None)
+                continue
+            if answer.status not in _BUSY or attempt == _ATTEMPTS:
+                return answer
+            self._pause(attempt, retry_after(answer.headers))
+        return None
+
+    def _wait(self, stop: threading.Event) -> None:
+        left = self._quiet_until - time.monotonic()
+        if left > 0:
+            stop.wait(left)
+
+    def _pause(self, attempt: int, seconds: float | None) -> None:
+        pause = seconds if seconds is not None else 0.2 * 2**attempt * (0.5 + random.random())  # noqa: S311  # no secret
+        self._quiet_until = max(self._quiet_until, time.monotonic() + pause)
+
+
+def _all(jobs: Iterable[Any]) -> None:
+    done, _ = wait(list(jobs), return_when=FIRST_EXCEPTION)
+    for job in done:
+        job.result()
+
+
+def _md5(file: DigestedFile, number: int) -> str:
+    # A file of no bytes has no block, and an MD5 all the same.
+    found = file.blocks[number] if file.blocks else _EMPTY
+    return base64.b64encode(found).decode()
+
+
+_EMPTY = bytes.fromhex("d41d8cd98f00b204e9800998ecf8427e")
+
+
+def _block_id(number: int) -> str:
+    return base64.b64encode(f"{number:032}".encode()).decode()

@@ -1,0 +1,156 @@
+"""What is uploaded is what was digested, whatever the network and the files do meanwhile."""
+
+import json
+import os
+import threading
+from urllib.parse import urlencode
+
+import pytest
+
+from mlflow_azureml_backend.emulator.administration import request
+from mlflow_azureml_backend.errors import ForbiddenError, ProjectError, QuotaError
+from mlflow_azureml_backend.workspace.blob_container import BlobContainer
+from mlflow_azureml_backend.workspace.file_digests import BLOCK, digest_tree
+from mlflow_azureml_backend.workspace.snapshot import list_files, upload_snapshot
+
+NAMES = ["a.txt", "empty", "folder/b c#?%.txt", "ü/日本.txt"]
+
+
+@pytest.fixture
+def tree(tmp_path):
+    root = tmp_path / "tree"
+    for name in NAMES:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"" if name == "empty" else name.encode() * 100)
+    return root
+
+
+@pytest.fixture
+def faults(workspace, emulator):
+    """Let the workspace's storage and services fail."""
+    key = f"{workspace.subscription_id}/{workspace.resource_group}/{workspace.workspace_name}"
+
+    def add(**fault):
+        request(emulator, "POST", "/_emulator/faults", body={**fault, "workspace": key})
+
+    yield add
+    request(emulator, "DELETE", f"/_emulator/faults?{urlencode({'workspace': key})}")
+
+
+@pytest.fixture
+def container(opened):
+    """Open a container that nobody has written to."""
+    connection = opened._connection
+    pending = connection.arm(
+        "POST",
+        f"/codes/{os.urandom(8).hex()}/versions/1/startPendingUpload",
+        api_version="2023-04-01",
+        body={"pendingUploadType": "TemporaryBlobReference"},
+        doing="testing",
+    )["blobReferenceForConsumption"]
+    url, _, signature = pending["credential"]["sasUri"].partition("?")
+    return BlobContainer(connection.endpoint, url, signature, doing="uploading the test")
+
+
+def content(container, blob):
+    answer = container._answered("GET", f"/{blob}", "", {}, b"", threading.Event())
+    return answer.data
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {},
+        {"service": "blob", "status": 503, "retry_after": 0, "count": 3},
+        {"service": "blob", "status": 429, "retry_after": 0, "count": 3},
+        {"service": "blob", "reset": "before", "count": 3},
+        {"service": "blob", "reset": "after", "count": 3},
+    ],
+    ids=["none", "throttled", "too many", "reset before", "reset after"],
+)
+def test_every_file_arrives_as_it_is_and_once(tree, container, faults, fault):
+    files = digest_tree(list_files(tree)).files
+    if fault:
+        faults(**fault)
+    told = []
+    container.put_files(files, "project", advance=told.append)
+    assert container.names("project/") == {f"project/{name}" for name in NAMES}
+    assert sum(told) == sum(path.stat().st_size for path in tree.rglob("*") if path.is_file())
+    assert content(container, "project/folder/b%20c%23%3F%25.txt") == b"folder/b c#?%.txt" * 100
+    assert content(container, "project/empty") == b""
+
+
+def test_a_large_file_goes_in_blocks_and_each_alone_is_sent_again(tmp_path, container, faults):
+    root = tmp_path / "large"
+    root.mkdir()
+    data = os.urandom(2 * BLOCK + 5)
+    (root / "large.bin").write_bytes(data)
+    faults(route="PUT */large.bin", reset="before", skip=1, count=2)
+    container.put_files(digest_tree(list_files(root)).files, "project")
+    assert content(container, "project/large.bin") == data
+
+
+@pytest.mark.parametrize("size", [10, BLOCK + 10])
+@pytest.mark.parametrize("same_size", [True, False])
+def test_a_file_that_changed_since_it_was_digested_is_named_and_not_there(
+    tmp_path, container, size, same_size
+):
+    root = tmp_path / "changing"
+    root.mkdir()
+    file = root / "file.bin"
+    file.write_bytes(b"x" * size)
+    files = digest_tree(list_files(root)).files
+    file.write_bytes(b"y" * (size if same_size else size + 1))
+    with pytest.raises(ProjectError, match=r"file\.bin changed while it was uploaded"):
+        container.put_files(files, "project")
+    assert container.names("project/") == set()
+
+
+def test_a_file_that_is_gone_is_named(tree, container):
+    files = digest_tree(list_files(tree)).files
+    (tree / "a.txt").unlink()
+    with pytest.raises(ProjectError, match=r"a\.txt changed while it was uploaded: No such file"):
+        container.put_files(files, "project")
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [({"expired_sas": True}, ForbiddenError), ({"status": 503, "retry_after": 0}, QuotaError)],
+)
+def test_a_refusal_is_told_without_the_signature(tree, container, faults, fault, error):
+    faults(service="blob", **fault)
+    with pytest.raises(error, match="Error while uploading the test: ") as caught:
+        container.put_files(digest_tree(list_files(tree)).files, "project")
+    assert "sig=" not in str(caught.value)
+    assert "HTTP" in str(caught.value)
+
+
+def test_an_upload_that_broke_off_leaves_no_asset_and_is_continued(opened, tree, faults):
+    connection = opened._connection
+    faults(route="PUT */a.txt", status=403, count=1)
+    with pytest.raises(ForbiddenError):
+        upload_snapshot(connection, tree)
+    first = upload_snapshot(connection, tree)
+    assert upload_snapshot(connection, tree) == first
+    path = first.removeprefix(connection.ref.arm_id)
+    found = json.dumps(connection.arm("GET", path, api_version="2023-04-01", doing="testing"))
+    assert digest_tree(list_files(tree)).digest in found
+
+
+def test_submissions_of_many_threads_share_connection_token_and_snapshot(opened, tree):
+    ids, errors = [], []
+
+    def submit():
+        try:
+            ids.append(upload_snapshot(opened._connection, tree))
+        except Exception as error:  # noqa: BLE001  # shown below
+            errors.append(error)
+
+    threads = [threading.Thread(target=submit) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert len(set(ids)) == 1
