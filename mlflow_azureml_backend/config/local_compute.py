@@ -25,11 +25,13 @@ _REFUSED = {
     "services": "they are opened on Azure ML's nodes",
     "parent_job_name": "a run on this machine is no job's child",
     "job_file": "it describes a job of Azure ML",
+    "steps": "steps are jobs of a pipeline",
+    "register_model": "only jobs are waited for; use `mlflow-azureml register` afterwards",
     "is_deterministic": "only steps of pipelines are used again",
 }
 
 # What only Azure ML's computes have, and what the project does not notice.
-_IGNORED = ("resources", "queue_settings", "queue_timeout", "identity", "properties")
+_IGNORED = ("resources", "queue_settings", "queue_timeout", "identity", "properties", "nested_runs")
 
 
 def check_local(config: BackendConfig) -> tuple[str, ...]:
@@ -50,6 +52,8 @@ def check_local(config: BackendConfig) -> tuple[str, ...]:
         for name, given in config.environment_variables.items()
         if isinstance(given, str) and is_secret(given)
     ]
+    if config.tracking in {"shared", "both"}:
+        problems.append("tracking: a run on this machine is tracked in the workspace")
     count = config.resources.instance_count if config.resources else None
     if count is not None and count > 1:
         problems.append(f"resources.instance_count: there is one machine, not {count}")

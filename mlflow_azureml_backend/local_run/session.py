@@ -5,16 +5,20 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.errors import AzureMLBackendError, TrackingError
 from mlflow_azureml_backend.local_run.service import CODE, ERROR, left_files
 from mlflow_azureml_backend.workspace.written_run import shortened
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mlflow_azureml_backend.job import JobHandle, RunOutcome
     from mlflow_azureml_backend.local_run.service import LocalRun
     from mlflow_azureml_backend.tracking import TrackingSession
+    from mlflow_azureml_backend.tracking.source_run import SourceFiles
     from mlflow_azureml_backend.workspace.tracked_run import TrackedRun
     from mlflow_azureml_backend.workspace.written_run import WrittenRun
 
@@ -104,10 +108,20 @@ class WithoutCode:
     def __init__(self, run: TrackedRun) -> None:
         self._run = run
         self.read = run.read
+        self.metric_pages = run.metric_pages
         self.metric_history = run.metric_history
-        self.download = run.download
+        self.logged_models = run.logged_models
+        self.model_files = run.model_files
         self.wait_until_readable = run.wait_until_readable
 
-    def artifacts(self) -> list[dict[str, Any]]:
-        """List the run's other files."""
-        return [file for file in self._run.artifacts() if not file["path"].startswith(f"{CODE}/")]
+    @contextmanager
+    def files(self) -> Iterator[SourceFiles]:
+        """Open the run's other files."""
+        with self._run.files() as files:
+            yield _OtherFiles(files)
+
+
+class _OtherFiles:
+    def __init__(self, files: SourceFiles) -> None:
+        self.listed = [file for file in files.listed if not file["path"].startswith(f"{CODE}/")]
+        self.download = files.download

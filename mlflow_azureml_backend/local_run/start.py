@@ -22,8 +22,8 @@ from mlflow_azureml_backend.local_run.session import LocalSession, WithoutCode
 from mlflow_azureml_backend.local_run.supervisor import start_supervisor
 from mlflow_azureml_backend.project.snapshot_files import SnapshotFile, list_files
 from mlflow_azureml_backend.tracking import open_run, reopen_run
+from mlflow_azureml_backend.tracking.choice import Mode, is_workspace_store
 from mlflow_azureml_backend.tracking.handle_tags import tags_of
-from mlflow_azureml_backend.tracking.open_run import is_workspace_store
 from mlflow_azureml_backend.tracking.run_tags import project_tags
 from mlflow_azureml_backend.translate.command import resolve_parameters
 
@@ -86,7 +86,8 @@ def start_local_run(
     ]
     name = config.display_name or run_name
     tags = project_tags(project, backend_name=backend_name, run_name=name)
-    if not is_workspace_store(tracking_uri, workspace.ref):
+    in_workspace = is_workspace_store(tracking_uri, workspace.ref)
+    if not in_workspace:
         tags.pop(_PARENT, None)  # which is of the other store
     tags |= {_NOTE: config.description} if config.description else {}
     experiment = config.experiment_name or experiment_name
@@ -107,11 +108,12 @@ def start_local_run(
         job_name=record.run_id,
         job_run=WithoutCode(workspace.tracked_run(record.run_id)),
         workspace=workspace.ref,
-        tracking_uri=tracking_uri,
+        mode=Mode.WORKSPACE if in_workspace else Mode.MIRROR,
         experiment_id=experiment_id,
         backend_name=backend_name,
         run_name=name or opened.get("run_name"),
         parameters=parameters,
+        mirror_artifacts=config.mirror_artifacts,
     )
     session = LocalSession(service, record, shown)
     try:

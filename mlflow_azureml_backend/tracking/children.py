@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.tracking.session import TrackingSession
 
 
-class ParentService(SweepService, PipelineService, RunSource, Protocol):
+class ParentService(RunSource, SweepService, PipelineService, Protocol):
     """What the run of any job may need of the workspace."""
 
     def job_type(self, job_name: str) -> str:

@@ -217,6 +217,11 @@ class TrackedRun:
             else:
                 return
 
+    def _artifacts_url(self) -> str:
+        base = f"{self._connection.api}/history/v1.0{self._connection.ref.arm_id}"
+        experiment = self.read()["info"]["experiment_id"]
+        return f"{base}/experimentids/{experiment}/runs/{self._run_id}/artifacts"
+
     @property
     def _api(self) -> str:
         return f"{self._connection.api}/mlflow/v2.0{self._connection.ref.arm_id}/api/2.0/mlflow"

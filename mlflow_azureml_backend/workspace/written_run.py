@@ -10,8 +10,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.errors import NotFoundError, WorkspaceError
+from mlflow_azureml_backend.workspace.changed_file import reading
 from mlflow_azureml_backend.workspace.failures import service_errors
-from mlflow_azureml_backend.workspace.snapshot import reading
 from mlflow_azureml_backend.workspace.tracked_run import TrackedRun
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class WrittenRun:
                 service_errors(f"storing '{name}'"),
                 BlobClient.from_blob_url(url, **arguments) as blob,
                 suppress(ResourceExistsError),  # somebody completes the run at the same time
-                reading(file),
+                reading(file.path),
                 file.path.open("rb") as stream,
             ):
                 blob.upload_blob(stream, overwrite=False)
