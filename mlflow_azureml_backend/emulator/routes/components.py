@@ -101,8 +101,10 @@ def _put_version(call: Call) -> Response:
     if sent.get("isAnonymous"):
         content = json.dumps(sent, sort_keys=True)
         version = str(uuid.uuid5(_ANONYMOUS, f"{call.workspace.storage_key}/{content}"))
+    name, spec = call.params["name"], sent["componentSpec"]
+    spec = {"name": name, "version": version, **spec}
     document, created = COMPONENTS.put_version(
-        call.emulation.state, call.workspace, call.params["name"], version, sent
+        call.emulation.state, call.workspace, name, version, {**sent, "componentSpec": spec}
     )
     return stored(call, COMPONENTS.rendered(call.workspace, document), created=created)
 

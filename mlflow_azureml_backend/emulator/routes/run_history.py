@@ -109,7 +109,7 @@ def _run_data(call: Call) -> Response:
 
 
 def _children(call: Call) -> Response:
-    """List the child runs of a job: the trials of a sweep, the jobs that a job has started."""
+    """List the child runs of a job: trials, steps, or the jobs that it has started."""
     key, run_id = call.workspace, call.params["run"]
     _found(call, key, run_id)
     state = call.emulation.state
