@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import uuid
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+ROOT = Path(__file__).parents[2]
 PROJECT = str(Path(__file__).parent / "projects" / "stepping")
 HOSTILE = "${{parent.inputs.raw}} $(touch no) 'too'"
 
@@ -28,7 +31,7 @@ def config(emulator: Any) -> dict[str, Any]:
     return {
         "workspace": workspace,
         "compute": "cpu-cluster",
-        "environment_variables": {"STAGE": "test"},
+        "environment_variables": {"TOKEN": {"value": "hush", "secret": True}},
         "steps": {
             "prepare": {"parameters": {"raw": "{raw}"}, "outputs": {"data": {}}},
             "fit": {
@@ -59,6 +62,7 @@ def test_steps_are_one_run_with_a_child_for_each_and_their_lines(
     out = result.stdout.splitlines()
     assert "[prepare] said 'prepared' after ['a', 'b', 'c']" in out
     assert f"[fit] said {HOSTILE!r} after ['a', 'b', 'c', 'prepared']" in out
+    assert "[fit] a secret of 4 characters" in out
     told = result.stderr.splitlines()
     assert [line for line in told if line.startswith("Step ") and "Running" not in line] == [
         "Step prepare  Completed",
@@ -124,3 +128,74 @@ def test_a_pipeline_is_found_again_and_canceled_with_its_steps(client, config):
     runs = client.search_runs([client.get_experiment_by_name("sample").experiment_id])
     assert {run.info.status for run in runs} == {"KILLED"}
     assert len(runs) <= 2
+
+
+@pytest.mark.campaign
+def test_the_rendered_pipeline_is_the_one_that_is_submitted(client, config, signed_in, tmp_path):
+    import mlflow
+    from azure.ai.ml import MLClient, load_job
+    from azure.identity import EnvironmentCredential
+
+    from mlflow_azureml_backend.cli import main
+    from mlflow_azureml_backend.job import WorkspaceRef
+    from mlflow_azureml_backend.workspace import connect
+    from mlflow_azureml_backend.workspace.jobs import read_job
+
+    config["environment_variables"] = {"TOKEN": "open"}
+    config["steps"]["fit"] |= {
+        "environment": {"image": "ubuntu:22.04", "conda_file": {"dependencies": ["python=3.11"]}},
+        "resources": {"shm_size": "4g"},
+        "limits": {"timeout": 600},
+        "outputs": {"model": {"type": "custom_model", "name": "fitted"}},
+        "inputs": {"data": {"mode": "download"}},
+    }
+    file = tmp_path / "job.yml"
+    rendered = CliRunner().invoke(
+        main, ["render", PROJECT, "-c", json.dumps(config), "-o", str(file)]
+    )
+    assert rendered.exit_code == 0, rendered.output
+    sdk = MLClient(EnvironmentCredential(), *config["workspace"].values())
+    theirs = sdk.jobs.create_or_update(load_job(file), experiment_name="sample")
+    ours = mlflow.projects.run(
+        PROJECT,
+        backend="azureml",
+        backend_config={**config, "stream": False},
+        experiment_name="sample",
+        synchronous=True,
+    )
+
+    def body(name):
+        connection = connect(WorkspaceRef(**config["workspace"]))._connection
+        sent = read_job(connection, name)["properties"]
+        return {key: sent[key] for key in ("jobs", "inputs", "settings", "tags")}
+
+    assert ours.get_status() == "FINISHED"
+    assert body(ours.job_name) == body(theirs.name)
+    steps = {job.display_name: job for job in sdk.jobs.list(parent_job_name=ours.job_name)}
+    assert {name: job.status for name, job in steps.items()} == dict.fromkeys(
+        ["prepare", "fit"], "Completed"
+    )
+    assert [model.version for model in sdk.models.list(name="fitted")] == ["1"]
+    sdk.jobs.stream(theirs.name)
+
+
+@pytest.mark.slow
+def test_the_documented_pipeline_runs(mlflow_run, emulator, client, tmp_path):
+    page = (ROOT / "docs" / "how-to" / "pipeline.md").read_text(encoding="utf-8")
+    block = dict(re.findall(r"```(\w+)\n(.*?)```", page, re.DOTALL))
+    [command] = re.findall(r"`mlflow run \. (.*?)`", page)
+    (tmp_path / "MLproject").write_text(block["yaml"])
+    (tmp_path / "pipeline.json").write_text(block["json"])
+    (tmp_path / "data.csv").write_text("1\n2\n")
+    for script in ("prepare.py", "train.py"):
+        # The place to write to is the last argument of both.
+        (tmp_path / script).write_text(
+            "import pathlib, sys\nprint(sys.argv[1:])\n"
+            "pathlib.Path(sys.argv[-1], 'made').write_text('x')\n"
+        )
+
+    result = mlflow_run(".", *shlex.split(command.replace("--backend azureml ", "")))
+
+    assert result.exit_code == 0, result.stderr
+    assert "[prepare] ['data.csv', " in result.stdout
+    assert "'--rate', '0.5', '--model', " in result.stdout

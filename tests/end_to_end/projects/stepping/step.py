@@ -18,6 +18,7 @@ text = Path(values.read).read_text()
 target = Path(values.write)
 target.parent.mkdir(parents=True, exist_ok=True)
 target.write_text(f"{text}{values.say}\n")
+print(f"a secret of {len(os.environ['TOKEN'])} characters")
 print(f"said {values.say!r} after {text.split()}", flush=True)
 
 host, _, workspace = os.environ["MLFLOW_TRACKING_URI"].partition("/mlflow/v1.0")
