@@ -123,6 +123,7 @@ class AzureMLProjectBackend(AbstractBackend):
             parameters={**declared, **extra},
             locked=plan.locked,
             mirror_artifacts=config.mirror_artifacts,
+            tell=display.note,
         )
         if spec.sweep is not None:
             session = SweepSession(session, workspace, job_name, tell=display.note)

@@ -277,13 +277,14 @@ def attach(
 
     handle = handle_of_run(run_id)
     workspace = connect(handle.workspace)
+    display = display or display_for(stream=True)
     session = reopen_run(
         run_id,
         job_run=workspace.tracked_run(handle.job_name),
         workspace=handle.workspace,
         tracking_uri=get_tracking_uri(),
+        tell=display.note,
     )
-    display = display or display_for(stream=True)
     handle = find_job(workspace, handle, session)
     session = with_trials(session, workspace, handle.job_name, tell=display.note)
     return AzureMLSubmittedRun(workspace, handle, session, display=display, selection=selection)

@@ -48,11 +48,16 @@ class MirroredMetrics:
         client: MLflow's client of the store that the mirror lives in.
         run_id: The mirror.
         source: The run to mirror.
+
+    Attributes:
+        refused: The metrics that the store does not take, by their keys.
+        logged: How many points were logged.
+        requests: How many requests that took.
     """
 
     def __init__(self, client: MlflowClient, run_id: str, source: SourceRun) -> None:
         self.refused: dict[str, Refusal] = {}
-        self.logged = 0
+        self.logged = self.requests = 0
         self._refused_points: dict[str, dict[str, Refusal]] = {}
         self._accepted: set[str] = set()
         self._client = client
@@ -188,6 +193,7 @@ class MirroredMetrics:
         """Log some points; metrics that the store refuses are noted, and the others are logged."""
         if not batch:
             return
+        self.requests += 1
         try:
             self._client.log_batch(self._run_id, metrics=batch)
         except MlflowException as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from mlflow.entities import RunTag
@@ -44,15 +45,22 @@ class MirroredRun:
     Args:
         run_id: The user's run, already open.
         source: The job's run, which appears when the job does.
+        tell: Shows the user a line.
         pause: Waits so many seconds between attempts.
     """
 
     def __init__(
-        self, run_id: str, source: SourceRun, *, pause: Callable[[float], None] = time.sleep
+        self,
+        run_id: str,
+        source: SourceRun,
+        *,
+        tell: Callable[[str], None] = _logger.info,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.run_id = run_id
         self._client = MlflowClient()
         self._mirror = Mirror(self._client, run_id, source)
+        self._tell = tell
         self._pause = pause
         self._last_look = 0.0
         self._waits = False
@@ -151,6 +159,8 @@ class MirroredRun:
     def _complete(self, outcome: RunOutcome) -> bool:
         """Mirror everything and end the run; tell whether all of it is there."""
         source, lacking = self._mirror_all(outcome)
+        if self._mirror.amount is not None:
+            self._tell(f"Mirrored     {self._mirror.amount}")
         if lacking is not None:
             # The user's run must end all the same.
             _logger.warning(
@@ -163,7 +173,12 @@ class MirroredRun:
         if outcome.error:
             self._client.set_tag(self.run_id, "azureml.error", outcome.error[:_TAG_LENGTH])
         mine = self._client.get_run(self.run_id).info
-        ended = source.get("info", {}).get("end_time") if source else None
+        theirs = source.get("info", {}) if source else {}
+        if begun := theirs.get("start_time"):
+            # A run's own beginning cannot be changed: this one began when it was submitted.
+            moment = datetime.fromtimestamp(int(begun) / 1000, timezone.utc)
+            self._client.set_tag(self.run_id, "azureml.start_time", moment.isoformat())
+        ended = theirs.get("end_time")
         # Two processes that finish at once end the run the same way, at the service's own time;
         # clocks that differ must not end it before it began.
         self._client.set_terminated(

@@ -18,6 +18,7 @@ from mlflow_azureml_backend.tracking.run_tags import project_tags
 from mlflow_azureml_backend.tracking.workspace_run import WorkspaceRun
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     from mlflow_azureml_backend.locking.environment_lock import LockedEnvironment
@@ -45,6 +46,7 @@ def open_run(
     parameters: dict[str, str],
     locked: LockedEnvironment | None = None,
     mirror_artifacts: str = SMALL,
+    tell: Callable[[str], None] = lambda _line: None,
 ) -> TrackingSession:
     """Open the MLflow run of a job that is about to be submitted.
 
@@ -63,6 +65,7 @@ def open_run(
         parameters: All parameters of the entry point with their values, to be logged.
         locked: The locked environment that the job gets, to be logged.
         mirror_artifacts: Which artifacts are mirrored: `none`, `small` or `all`.
+        tell: Shows the user a line.
 
     Raises:
         TrackingError: The store refused the run; nothing was submitted.
@@ -90,18 +93,23 @@ def open_run(
     except MlflowException as error:
         raise TrackingError(f"No MLflow run could be opened: {error.message}") from error
     log_lock(run_id, locked)
-    return LiveRun(run_id, job_run)
+    return LiveRun(run_id, job_run, tell=tell)
 
 
 def reopen_run(
-    run_id: str, *, job_run: JobRun, workspace: WorkspaceRef, tracking_uri: str
+    run_id: str,
+    *,
+    job_run: JobRun,
+    workspace: WorkspaceRef,
+    tracking_uri: str,
+    tell: Callable[[str], None] = lambda _line: None,
 ) -> TrackingSession:
     """Take up the MLflow run of a job that was submitted before, by any process."""
     if is_workspace_store(tracking_uri, workspace):
         return WorkspaceRun(
             run_id, tags={}, parameters={}, wait_until_readable=job_run.wait_until_readable
         )
-    return LiveRun(run_id, job_run)
+    return LiveRun(run_id, job_run, tell=tell)
 
 
 def is_workspace_store(tracking_uri: str, workspace: WorkspaceRef) -> bool:

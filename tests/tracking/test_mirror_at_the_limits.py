@@ -233,13 +233,21 @@ def test_a_store_that_is_away_is_told_once_and_so_is_that_it_is_caught_up_with(
 
 
 def test_the_end_of_a_job_waits_for_what_is_being_mirrored(client, run_id, job_run):
-    for step in range(5000):
+    for step in range(2000):
         job_run.log("loss", step, step=step)
     run = LiveRun(run_id, job_run)
     run.update()
     run.finish(COMPLETED)
-    assert len(client.get_metric_history(run_id, "loss")) == 5000
+    assert len(client.get_metric_history(run_id, "loss")) == 2000
     assert client.get_run(run_id).info.status == "FINISHED"
+
+
+def test_a_large_history_is_told_with_its_requests(run_id, job_run):
+    for step in range(10_500):
+        job_run.log("loss", step, step=step)
+    told = []
+    MirroredRun(run_id, job_run, tell=told.append).finish(COMPLETED)
+    assert told == ["Mirrored     10,500 points in 11 requests, 0 artifacts"]
 
 
 def test_a_completed_job_whose_run_is_gone_is_told(client, run_id, absent_run, caplog):
