@@ -33,6 +33,8 @@ _logger = logging.getLogger(__name__)
 
 _TAG_LENGTH = 5000
 _SECONDS_BETWEEN_LOOKS = 5.0
+# So many times as long as a look takes, it is until the next one.
+_REST = 5
 _SECONDS_OF_RETRIES = 60.0
 
 
@@ -62,7 +64,7 @@ class MirroredRun:
         self._mirror = Mirror(self._client, run_id, source)
         self._tell = tell
         self._pause = pause
-        self._last_look = 0.0
+        self._next_look = 0.0
         self._waits = False
         self._finished = False
         self._lock = threading.Lock()
@@ -103,9 +105,9 @@ class MirroredRun:
     def update(self) -> None:
         """Mirror what is new, at most every few seconds; trouble is left for the next time."""
         with self._lock:
-            if self._finished or time.monotonic() - self._last_look < _SECONDS_BETWEEN_LOOKS:
+            begun = time.monotonic()
+            if self._finished or begun < self._next_look:
                 return
-            self._last_look = time.monotonic()
             try:
                 self._mirror.update()
             except WorkspaceError as error:
@@ -115,6 +117,9 @@ class MirroredRun:
                 self._tell_of_waiting(str(error))
             else:
                 self._tell_of_waiting(None)
+            # A look at a thousand metrics is a thousand requests.
+            taken = time.monotonic() - begun
+            self._next_look = begun + max(_SECONDS_BETWEEN_LOOKS, _REST * taken)
 
     def finish(self, outcome: RunOutcome) -> None:
         """Mirror everything, then end the run as the job ended.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from mlflow.entities import Param
 from mlflow.tracking import MlflowClient
 
+from mlflow_azureml_backend.errors import TrackingError
 from mlflow_azureml_backend.job import JobHandle, RunOutcome
 from mlflow_azureml_backend.tracking.handle_tags import JOB_NAME, MIRROR_ARTIFACTS, tags_of
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.job import WorkspaceRef
     from mlflow_azureml_backend.sweep import Trial
     from mlflow_azureml_backend.tracking.source_run import SourceRun
+
+_logger = logging.getLogger(__name__)
 
 
 class MirroredTrials:
@@ -56,14 +60,17 @@ class MirroredTrials:
 
         Raises:
             MlflowException: The user's store refused.
-            TrackingError: It refused the end of a run.
         """
         for number, trial in enumerate(trials):
             if trial.job_name in self._finished:
                 continue
             run = self._run(number, trial, names)
             if trial.status.is_terminal:
-                run.finish(RunOutcome(status=trial.status, error=trial.error))
+                try:
+                    run.finish(RunOutcome(status=trial.status, error=trial.error))
+                except TrackingError as error:
+                    # A child that somebody deleted must not keep the sweep's run from its end.
+                    _logger.warning("Trial '%s' is not mirrored: %s", trial.job_name, error)
                 self._finished.add(trial.job_name)
             else:
                 run.update()
