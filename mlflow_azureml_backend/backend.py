@@ -161,6 +161,7 @@ class AzureMLProjectBackend(AbstractBackend):
             locked=plan.locked,
             model=config.register_model.spec() if config.register_model else None,
             mirror_artifacts=config.mirror_artifacts,
+            tell=display.note,
         )
         session = with_children(session, workspace, job_name, tell=display.note, spec=spec)
         _announce(display, project, spec, workspace, tracking=choice.line())

@@ -300,6 +300,7 @@ def attach(
 
     handle = handle_of_run(run_id)
     workspace = connect(handle.workspace)
+    display = display or display_for(stream=True)
     if handle.machine is not None:
         return attach_to_local(workspace, handle, run_id, display=display, selection=selection)
     session = reopen_run(
@@ -307,8 +308,8 @@ def attach(
         job_run=workspace.tracked_run(handle.job_name),
         workspace=handle.workspace,
         tracking_uri=get_tracking_uri(),
+        tell=display.note,
     )
-    display = display or display_for(stream=True)
     handle = find_job(workspace, handle, session)
     session = with_children(session, workspace, handle.job_name, tell=display.note)
     own = None if is_workspace_store(get_tracking_uri(), handle.workspace) else run_id

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mlflow.entities import Param
 from mlflow.tracking import MlflowClient
 
+from mlflow_azureml_backend.errors import TrackingError
 from mlflow_azureml_backend.job import EMPTY, JobHandle, RunOutcome
 from mlflow_azureml_backend.tracking.batches import batches
 from mlflow_azureml_backend.tracking.handle_tags import JOB_NAME, MIRROR_ARTIFACTS, tags_of
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
     from mlflow_azureml_backend.job import JobStatus, WorkspaceRef
     from mlflow_azureml_backend.tracking.source_run import SourceRun
+
+_logger = logging.getLogger(__name__)
 
 _PARAMS_A_BATCH = 100  # MLflow's limit on one request
 
@@ -78,14 +82,17 @@ class ChildRuns:
 
         Raises:
             MlflowException: The user's store refused.
-            TrackingError: It refused the end of a run.
         """
         for child in children:
             if child.job_name in self._finished:
                 continue
             run = self._run(child)
             if child.status.is_terminal:
-                run.finish(RunOutcome(status=child.status, error=child.error))
+                try:
+                    run.finish(RunOutcome(status=child.status, error=child.error))
+                except TrackingError as error:
+                    # A child that somebody deleted must not keep the parent's run from its end.
+                    _logger.warning("Child '%s' is not mirrored: %s", child.job_name, error)
                 self._finished.add(child.job_name)
             else:
                 run.update()

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 _NAMED_IN_MESSAGE = 5
+_MANY_POINTS, _MANY_FILES = 10_000, 1_000
 # What a server before MLflow 3 says to what it does not know.
 _UNKNOWN_TO_STORE = frozenset({"ENDPOINT_NOT_FOUND", "NOT_IMPLEMENTED"})
 
@@ -57,6 +58,15 @@ class Mirror:
         self._source = source
         self._texts = MirroredTexts(client, run_id)
         self._metrics = MirroredMetrics(client, run_id, source)
+        self._files = 0
+
+    @property
+    def amount(self) -> str | None:
+        """What has been sent so far, where that was much; None of less."""
+        points, files = self._metrics.logged, self._files
+        if points < _MANY_POINTS and files < _MANY_FILES:
+            return None
+        return f"{points:,} points in {self._metrics.requests:,} requests, {files:,} artifacts"
 
     def update(self) -> None:
         """Mirror what is new of params, tags and metrics, while the job may still run.
@@ -117,6 +127,7 @@ class Mirror:
                 return {}
             paths = [f["path"] for f in files.listed if reason_to_stay(f, choice) is None]
             failed = copy_files(files, store, paths)
+            self._files += len(paths) - len(failed)
             text = listing(
                 files.listed,
                 job_name=source["info"]["run_id"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
@@ -48,11 +49,16 @@ class MirroredMetrics:
         client: MLflow's client of the store that the mirror lives in.
         run_id: The mirror.
         source: The run to mirror.
+
+    Attributes:
+        refused: The metrics that the store does not take, by their keys.
+        logged: How many points were logged.
+        requests: How many requests that took.
     """
 
     def __init__(self, client: MlflowClient, run_id: str, source: SourceRun) -> None:
         self.refused: dict[str, Refusal] = {}
-        self.logged = 0
+        self.logged = self.requests = 0
         self._refused_points: dict[str, dict[str, Refusal]] = {}
         self._accepted: set[str] = set()
         self._client = client
@@ -61,7 +67,7 @@ class MirroredMetrics:
         self._in_files = is_file_store(client.tracking_uri)
         self._copied: dict[str, PointIndex] = {}
         self._places: dict[str, str] = {}
-        self._latest: dict[str, Point] = {}
+        self._latest: dict[str, str] = {}
 
     def mirror(
         self,
@@ -78,7 +84,8 @@ class MirroredMetrics:
             everything: Read all histories from their beginning: a point that came late, with an
                 earlier time or a lower step, is neither the latest nor at the end.
         """
-        points = {metric["key"]: point_of(metric) for metric in latest}
+        # As texts: NaN is the same as NaN.
+        points = {metric["key"]: repr(point_of(metric)) for metric in latest}
         keys = [
             key
             for key, point in points.items()
@@ -188,6 +195,7 @@ class MirroredMetrics:
         """Log some points; metrics that the store refuses are noted, and the others are logged."""
         if not batch:
             return
+        self.requests += 1
         try:
             self._client.log_batch(self._run_id, metrics=batch)
         except MlflowException as error:
@@ -220,9 +228,11 @@ class MirroredMetrics:
             del self._refused_points[key]
 
 
-def as_json(point: Point) -> dict[str, float]:
-    """Name the parts of a point."""
-    return dict(zip(("value", "timestamp", "step"), point, strict=True))
+def as_json(point: Point) -> dict[str, Any]:
+    """Name the parts of a point; what JSON has no number for is a text."""
+    value, timestamp, step = point
+    shown = value if math.isfinite(value) else str(value)
+    return {"value": shown, "timestamp": timestamp, "step": step}
 
 
 def point_of(metric: Mapping[str, Any]) -> Point:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from mlflow.exceptions import MlflowException
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LOOKS = 5.0
+# So many times as long as a look takes, it is until the next one.
+_REST = 5
 _SECONDS_OF_RETRIES = 60.0
 
 
@@ -43,17 +46,24 @@ class MirroredRun:
     Args:
         run_id: The user's run, already open.
         source: The job's run, which appears when the job does.
+        tell: Shows the user a line.
         pause: Waits so many seconds between attempts.
     """
 
     def __init__(
-        self, run_id: str, source: SourceRun, *, pause: Callable[[float], None] = time.sleep
+        self,
+        run_id: str,
+        source: SourceRun,
+        *,
+        tell: Callable[[str], None] = _logger.info,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.run_id = run_id
         self._client = MlflowClient()
         self._mirror = Mirror(self._client, run_id, source)
+        self._tell = tell
         self._pause = pause
-        self._last_look = 0.0
+        self._next_look = 0.0
         self._waits = False
         self._finished = False
         self._lock = threading.Lock()
@@ -69,9 +79,9 @@ class MirroredRun:
     def update(self) -> None:
         """Mirror what is new, at most every few seconds; trouble is left for the next time."""
         with self._lock:
-            if self._finished or time.monotonic() - self._last_look < _SECONDS_BETWEEN_LOOKS:
+            begun = time.monotonic()
+            if self._finished or begun < self._next_look:
                 return
-            self._last_look = time.monotonic()
             try:
                 self._mirror.update()
             except WorkspaceError as error:
@@ -81,6 +91,9 @@ class MirroredRun:
                 self._tell_of_waiting(str(error))
             else:
                 self._tell_of_waiting(None)
+            # A look at a thousand metrics is a thousand requests.
+            taken = time.monotonic() - begun
+            self._next_look = begun + max(_SECONDS_BETWEEN_LOOKS, _REST * taken)
 
     def finish(self, outcome: RunOutcome) -> None:
         """Mirror everything, then end the run as the job ended.
@@ -125,6 +138,8 @@ class MirroredRun:
     def _complete(self, outcome: RunOutcome) -> bool:
         """Mirror everything and end the run; tell whether all of it is there."""
         source, lacking = self._mirror_all(outcome)
+        if self._mirror.amount is not None:
+            self._tell(f"Mirrored     {self._mirror.amount}")
         if lacking is not None:
             # The user's run must end all the same.
             _logger.warning(
@@ -137,7 +152,12 @@ class MirroredRun:
         if outcome.error:
             self._client.set_tag(self.run_id, ERROR, outcome.error[:TAG_LENGTH])
         mine = self._client.get_run(self.run_id).info
-        ended = source.get("info", {}).get("end_time") if source else None
+        theirs = source.get("info", {}) if source else {}
+        if begun := theirs.get("start_time"):
+            # A run's own beginning cannot be changed: this one began when it was submitted.
+            moment = datetime.fromtimestamp(int(begun) / 1000, timezone.utc)
+            self._client.set_tag(self.run_id, "azureml.start_time", moment.isoformat())
+        ended = theirs.get("end_time")
         # Two processes that finish at once end the run the same way, at the service's own time;
         # clocks that differ must not end it before it began.
         self._client.set_terminated(

@@ -22,6 +22,7 @@ from mlflow_azureml_backend.tracking.shared_run import SharedRun
 from mlflow_azureml_backend.tracking.workspace_run import WorkspaceRun
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     from mlflow_azureml_backend.locking.environment_lock import LockedEnvironment
@@ -51,6 +52,7 @@ def open_run(
     locked: LockedEnvironment | None = None,
     model: ModelSpec | None = None,
     mirror_artifacts: str = SMALL,
+    tell: Callable[[str], None] = lambda _line: None,
 ) -> TrackingSession:
     """Open the MLflow run of a job that is about to be submitted.
 
@@ -70,6 +72,7 @@ def open_run(
         locked: The locked environment that the job gets, to be logged.
         model: What is to be registered when the job has completed, or None.
         mirror_artifacts: Which artifacts are mirrored: `none`, `small` or `all`.
+        tell: Shows the user a line.
 
     Raises:
         TrackingError: The store refused the run; nothing was submitted.
@@ -100,11 +103,18 @@ def open_run(
             end_unsubmitted(client, run_id, error.message)
         raise TrackingError(f"No MLflow run could be opened: {error.message}") from error
     log_lock(run_id, locked)
-    return LiveRun(run_id, job_run) if mode is Mode.MIRROR else SharedRun(run_id)
+    if mode is Mode.MIRROR:
+        return LiveRun(run_id, job_run, tell=tell)
+    return SharedRun(run_id)
 
 
 def reopen_run(
-    run_id: str, *, job_run: JobRun, workspace: WorkspaceRef, tracking_uri: str
+    run_id: str,
+    *,
+    job_run: JobRun,
+    workspace: WorkspaceRef,
+    tracking_uri: str,
+    tell: Callable[[str], None] = lambda _line: None,
 ) -> TrackingSession:
     """Take up the MLflow run of a job that was submitted before, by any process.
 
@@ -121,4 +131,4 @@ def reopen_run(
         raise TrackingError(f"MLflow run '{run_id}': {error.message}") from error
     if mode in {Mode.SHARED.value, Mode.BOTH.value}:
         return SharedRun(run_id)
-    return LiveRun(run_id, job_run)
+    return LiveRun(run_id, job_run, tell=tell)

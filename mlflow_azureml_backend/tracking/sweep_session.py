@@ -12,6 +12,7 @@ from mlflow.tracking import MlflowClient
 from mlflow_azureml_backend.errors import NotFoundError
 from mlflow_azureml_backend.follow.trial_picture import parallel_coordinates
 from mlflow_azureml_backend.follow.trials import trial_line, trials_table
+from mlflow_azureml_backend.tracking.artifact_store import ArtifactStoreError, RunArtifacts
 from mlflow_azureml_backend.tracking.child_runs import ChildJob
 from mlflow_azureml_backend.tracking.parent_session import ChildService, ParentSession
 
@@ -121,9 +122,13 @@ class SweepSession(ParentSession):
                 file = Path(folder) / path
                 file.parent.mkdir(exist_ok=True)
                 file.write_text(text, encoding="utf-8")
-            # An earlier look may have concluded already, and Azure ML writes no artifact twice.
-            if not client.list_artifacts(self.run_id, "sweep"):
-                client.log_artifacts(self.run_id, folder)
+            artifacts = RunArtifacts(client, self.run_id)
+            try:
+                # An earlier look may have concluded already, and Azure ML writes no artifact twice.
+                if not artifacts.list("sweep"):
+                    artifacts.upload(Path(folder))
+            except ArtifactStoreError as error:
+                _logger.warning("%s", error)
         trial = next((found for found in sweep.trials if found.job_name == best), None)
         if trial is None:
             return

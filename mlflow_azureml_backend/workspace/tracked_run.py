@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from mlflow_azureml_backend.errors import NotFoundError, UnavailableError
+from mlflow_azureml_backend.errors import NotFoundError, UnavailableError, WorkspaceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -170,8 +170,10 @@ class TrackedRun:
                     body=query,
                     doing=f"reading the models of MLflow run '{self._run_id}'",
                 )
-            except NotFoundError:
-                return  # a service that knows no logged models
+            except WorkspaceError as error:
+                if type(error) in {NotFoundError, WorkspaceError}:
+                    return  # a service that knows no logged models says so with some 4xx
+                raise
             yield from page.get("models", [])
             if not page.get("next_page_token"):
                 return

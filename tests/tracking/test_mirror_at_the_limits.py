@@ -216,7 +216,8 @@ def test_a_run_that_was_deleted_says_how_to_have_it_again(client, run_id, job_ru
 def test_a_store_that_is_away_is_told_once_and_so_is_that_it_is_caught_up_with(
     client, run_id, job_run, caplog, monkeypatch
 ):
-    monkeypatch.setattr("mlflow_azureml_backend.tracking.mirrored_run._SECONDS_BETWEEN_LOOKS", 0)
+    for pause in ("_SECONDS_BETWEEN_LOOKS", "_REST"):
+        monkeypatch.setattr(f"mlflow_azureml_backend.tracking.mirrored_run.{pause}", 0)
     job_run.params = {"alpha": "1"}
     client.delete_run(run_id)
     mirror = MirroredRun(run_id, job_run)
@@ -233,13 +234,29 @@ def test_a_store_that_is_away_is_told_once_and_so_is_that_it_is_caught_up_with(
 
 
 def test_the_end_of_a_job_waits_for_what_is_being_mirrored(client, run_id, job_run):
-    for step in range(5000):
+    for step in range(2000):
         job_run.log("loss", step, step=step)
     run = LiveRun(run_id, job_run)
     run.update()
     run.finish(COMPLETED)
-    assert len(client.get_metric_history(run_id, "loss")) == 5000
+    assert len(client.get_metric_history(run_id, "loss")) == 2000
     assert client.get_run(run_id).info.status == "FINISHED"
+
+
+def test_a_metric_that_ends_with_no_number_is_not_read_at_each_look(client, run_id, job_run):
+    job_run.log("loss", "NaN", step=1)
+    mirror = Mirror(client, run_id, job_run)
+    for _ in range(3):
+        mirror.update()
+    assert job_run.histories_read == ["loss"]
+
+
+def test_a_large_history_is_told_with_its_requests(run_id, job_run):
+    for step in range(10_500):
+        job_run.log("loss", step, step=step)
+    told = []
+    MirroredRun(run_id, job_run, tell=told.append).finish(COMPLETED)
+    assert told == ["Mirrored     10,500 points in 11 requests, 0 artifacts"]
 
 
 def test_a_completed_job_whose_run_is_gone_is_told(client, run_id, absent_run, caplog):

@@ -192,6 +192,11 @@ def test_a_run_can_be_traced_to_its_job_before_that_is_submitted(experiment_id, 
     assert handle_of_run(session.run_id) == JobHandle(workspace=WORKSPACE, job_name="job_1")
 
 
+def test_whoever_completes_a_run_knows_which_artifacts_are_wanted(client, experiment_id, job_run):
+    session = opened(experiment_id, job_run, mirror_artifacts="all")
+    assert client.get_run(session.run_id).data.tags["azureml.mirror_artifacts"] == "all"
+
+
 def test_a_run_that_does_not_exist_is_named_with_the_store(experiment_id, store):
     with pytest.raises(TrackingError, match="There is no MLflow run 'absent' in ") as caught:
         handle_of_run("absent")

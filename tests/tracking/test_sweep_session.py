@@ -150,6 +150,28 @@ def test_trials_that_cannot_be_read_do_not_keep_the_run_from_ending(
     assert client.get_run(run_id).info.status == "FINISHED"
 
 
+def test_a_deleted_child_and_a_store_without_artifacts_do_not_keep_a_sweep_from_ending(
+    service, client, told, tmp_path, caplog
+):
+    (tmp_path / "share").write_text("not mounted", encoding="utf-8")
+    place = (tmp_path / "share").as_uri()
+    experiment = client.create_experiment(str(tmp_path), artifact_location=place)
+    run_id = client.create_run(experiment).info.run_id
+    session = SweepSession(MirroredRun(run_id, Run()), service, "sweep", tell=told.append)
+    service.runs |= {"sweep_0": Run(0.5), "sweep_1": Run(0.25)}
+    service.trials(JobStatus.RUNNING, JobStatus.COMPLETED)
+    session.update()
+    [running] = client.search_runs([experiment], "tags.`azureml.job_name` = 'sweep_0'")
+    client.delete_run(running.info.run_id)
+    service.trials(JobStatus.COMPLETED, JobStatus.COMPLETED)
+
+    session.finish(COMPLETED)
+
+    assert client.get_run(run_id).info.status == "FINISHED"
+    assert "Trial 'sweep_0' is not mirrored" in caplog.text
+    assert str(tmp_path / "share") in caplog.text
+
+
 def test_a_metric_that_no_trial_has_logged_leaves_a_table_and_no_best(
     session, service, client, run_id
 ):
