@@ -85,6 +85,7 @@ class MirroredRun:
         self._metrics = MirroredMetrics(self._client, run_id, source)
         self._last_look = 0.0
         self._finished = False
+        self._is_behind = False
         self._lock = threading.Lock()
 
     def submitted(self, handle: JobHandle) -> None:
@@ -103,8 +104,21 @@ class MirroredRun:
             self._last_look = time.monotonic()
             try:
                 self._mirror_data(self._source.read(), everything=False)
-            except (WorkspaceError, MlflowException) as error:
+            except WorkspaceError as error:
                 _logger.debug("Mirroring of run '%s' waits: %s", self.run_id, error)
+            except MlflowException as error:
+                if not self._is_behind:
+                    reason = error.message.partition("\n")[0]
+                    _logger.warning(
+                        "The job goes on, but MLflow run '%s' cannot be mirrored for now: %s",
+                        self.run_id,
+                        reason,
+                    )
+                self._is_behind = True
+            else:
+                if self._is_behind:
+                    _logger.warning("MLflow run '%s' has caught up with its job.", self.run_id)
+                self._is_behind = False
 
     def finish(self, outcome: RunOutcome) -> None:
         """Mirror everything, then end the run as the job ended.
