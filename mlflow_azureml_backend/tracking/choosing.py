@@ -71,24 +71,29 @@ def choose_tracking(
         identity=(spec.identity or {}).get("type"),
     )
     choice = choose(wanted, situation, resolve=addresses)
-    if choice.mode is not Mode.WORKSPACE:
-        experiment = fitting_experiment(spec.experiment_name)
-        if experiment != spec.experiment_name:
-            note = (
-                f"the job's experiment is '{experiment}': Azure ML's names of experiments have "
-                f"letters, digits, spaces, '.', '_' and '-', at most {LONGEST}"
-            )
-            spec = replace(spec, experiment_name=experiment, notes=(*spec.notes, note))
-    elif not is_workspace_store(tracking_uri, workspace):
-        if not owns_process:
-            raise ConfigError(
-                "Backend config: tracking: 'workspace' needs MLflow's tracking URI to be the "
-                f"workspace's own, and it is {store_name(tracking_uri)}: MLflow looks for the run "
-                "there. Call `mlflow.set_tracking_uri('azureml://…')` before, or leave `tracking` "
-                "out."
-            )
-        check_plugin_here()
+    if is_workspace_store(tracking_uri, workspace):
+        return choice, spec
+    if choice.mode is Mode.WORKSPACE:
+        _check_move(tracking_uri, owns_process=owns_process)
+    experiment = fitting_experiment(spec.experiment_name)
+    if experiment != spec.experiment_name:
+        note = (
+            f"the job's experiment is '{experiment}': Azure ML's names of experiments have "
+            f"letters, digits, spaces, '.', '_' and '-', at most {LONGEST}"
+        )
+        spec = replace(spec, experiment_name=experiment, notes=(*spec.notes, note))
     return choice, spec
+
+
+def _check_move(tracking_uri: str, *, owns_process: bool) -> None:
+    """Make sure that this process can make the workspace its MLflow store."""
+    if not owns_process:
+        raise ConfigError(
+            "Backend config: tracking: 'workspace' needs MLflow's tracking URI to be the "
+            f"workspace's own, and it is {store_name(tracking_uri)}: MLflow looks for the run "
+            "there. Call `mlflow.set_tracking_uri('azureml://…')` before, or leave `tracking` out."
+        )
+    check_plugin_here()
 
 
 def tied_to_run(

@@ -88,7 +88,7 @@ class MirroredRun:
                 # Whoever follows the job tells of a workspace that is away.
                 _logger.debug("Mirroring of run '%s' waits: %s", self.run_id, error)
             except (MlflowException, TrackingError) as error:
-                self._tell_of_waiting(str(error))
+                self._tell_of_waiting(str(error).partition("\n")[0])
             else:
                 self._tell_of_waiting(None)
             # A look at a thousand metrics is a thousand requests.

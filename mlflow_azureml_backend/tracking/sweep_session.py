@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import tempfile
 from pathlib import Path
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
     from mlflow_azureml_backend.sweep import SweepState, Trial
     from mlflow_azureml_backend.tracking.session import TrackingSession
+
+_logger = logging.getLogger(__name__)
 
 BEST_TRIAL = "azureml.best_trial"
 PICTURE = "sweep/trials.svg"

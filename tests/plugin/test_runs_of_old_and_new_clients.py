@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,26 @@ def test_in_the_workspace_store_the_run_is_the_job(
     assert run["points"] == 5
     assert run["tags"]["mlflow.runName"] == "by hand"
     assert run["tags"]["mlflow.project.backend"] == "azureml"
+
+
+@pytest.mark.campaign
+def test_mlflow_run_moves_to_the_workspace_where_the_config_says_so(
+    environment, training, venv_emulator, workspace_config, tmp_path
+):
+    from mlflow_azureml_backend.emulator import lifecycle
+
+    path = tmp_path / "backend.json"
+    path.write_text(json.dumps({"workspace": workspace_config, "tracking": "workspace"}))
+    result = environment.run(
+        environment.mlflow,
+        *("run", training, "--backend", "azureml", "--backend-config", path),
+        *("--experiment-name", "new"),
+        **lifecycle.environment(lifecycle.running(venv_emulator)),
+        MLFLOW_TRACKING_URI=f"sqlite:///{tmp_path / 'mlflow.db'}",
+        MLFLOW_AZUREML_EMULATOR_ROOT=str(venv_emulator),
+    )
+
+    assert result.returncode == 0, result.stderr
+    assert "the run is the job: True" in result.stdout
+    own = sqlite3.connect(tmp_path / "mlflow.db")
+    assert own.execute("select count(*) from runs").fetchone() == (0,)

@@ -12,11 +12,15 @@ from mlflow_azureml_backend.workspace.jobs import read_job
 
 HELD = "it's $(id) held: \n\u00e9"
 GIVEN = 'given `secret` "x" \\'
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB$\n-----END CERTIFICATE-----\n"
 CHECK = f"""\
 import os
 assert os.environ["HELD"] == {HELD!r}
 assert os.environ["TOKEN"] == "a " + {GIVEN!r}
 assert os.environ["SHOWN"] == "me"
+certificate = os.environ["MLFLOW_TRACKING_CLIENT_CERT_PATH"]
+assert open(certificate).read() == {PEM!r}
+assert os.stat(certificate).st_mode & 0o077 == 0
 print("all there")
 """
 CONFIG = {
@@ -25,6 +29,8 @@ CONFIG = {
         "HELD": "keyvault:held-secret",
         "TOKEN": {"value": "a ${env:GIVEN_HERE}", "secret": True},
         "SHOWN": "me",
+        # What MLflow wants as a file becomes one.
+        "MLFLOW_TRACKING_CLIENT_CERT_PATH": {"value": PEM, "secret": True},
     },
 }
 
