@@ -36,6 +36,8 @@ class Request:
         started: When the run began, in seconds since 1970.
         timeout: Seconds after which it is ended, or None.
         outputs_before: Path below `outputs/` -> size and time of change, of what was there before.
+        completion: The command that completes the run if nobody else does; nothing for none.
+        patience: Seconds that are left to others for that.
     """
 
     arguments: list[str]
@@ -43,6 +45,8 @@ class Request:
     started: float
     timeout: int | None = None
     outputs_before: Mapping[str, list[int]] = field(default_factory=dict)
+    completion: list[str] = field(default_factory=list)
+    patience: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,14 +147,12 @@ class RunFolder:
     @property
     def is_supervised(self) -> bool:
         """Whether the supervisor lives."""
-        try:
-            handle = os.open(self._alive, os.O_RDWR)
-        except OSError:
-            return False
-        try:
-            return not try_lock(handle)
-        finally:
-            os.close(handle)
+        return _is_locked(self._alive)
+
+    @property
+    def is_being_completed(self) -> bool:
+        """Whether some process brings to the workspace what is here."""
+        return _is_locked(self._claim)
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[bool]:
@@ -175,6 +177,17 @@ class RunFolder:
         # By this file the folder exists: whoever looks meanwhile finds all of it, or none.
         self._request.unlink(missing_ok=True)
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _is_locked(file: Path) -> bool:
+    try:
+        handle = os.open(file, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return not try_lock(handle)
+    finally:
+        os.close(handle)
 
 
 def _root() -> Path:

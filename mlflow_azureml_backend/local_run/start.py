@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 # Of a run that this one is started in: the child would log to it.
 _OF_ANOTHER_RUN = ("MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME")
+_CLI = "mlflow_azureml_backend.cli"
 _PARENT = "mlflow.parentRunId"
 _NOTE = "mlflow.note.content"
 
@@ -134,9 +136,11 @@ def start_local_run(
                 started=started,
                 timeout=config.limits.timeout if config.limits else None,
                 outputs_before=seen_outputs(project.root),
+                completion=[sys.executable, "-m", _CLI, "wait", session.run_id],
             )
         )
-        start_supervisor(service.folder, {**_inherited(), **ours})
+        own = {**os.environ, "MLFLOW_TRACKING_URI": tracking_uri}
+        start_supervisor(service.folder, {**_inherited(), **ours}, own)
     except BaseException as error:
         session.failed_to_submit(str(error) or type(error).__name__)
         service.folder.remove()

@@ -29,20 +29,23 @@ READY = "ready"
 _LOOK_SECONDS = 0.2
 
 
-def start_supervisor(folder: RunFolder, environment: dict[str, str]) -> None:
+def start_supervisor(
+    folder: RunFolder, environment: dict[str, str], own_environment: dict[str, str]
+) -> None:
     """Start the supervisor of a run; return when it supervises.
 
     Args:
         folder: The run's, with what is to be run.
         environment: The variables of the project's command.
+        own_environment: The supervisor's own, and those of what completes the run.
 
     Raises:
         RuntimeError: It did not start.
     """
-    own: dict[str, Any] = {"start_new_session": True}
+    own: dict[str, Any] = {"start_new_session": True, "env": own_environment}
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
-        own = {"creationflags": flags}
+        own = {"creationflags": flags, "env": own_environment}
     with folder.errors.open("w") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(folder.path)],
@@ -117,6 +120,34 @@ def _reason_to_end(folder: RunFolder, request: Request, stop: threading.Event) -
     return None
 
 
+def see_to_completion(folder: RunFolder) -> None:
+    """Complete the run if its client is gone and nobody else has attached to it.
+
+    What fails here, for want of a network or a credential, is left to `attach`.
+
+    Args:
+        folder: The run's, whose command has ended.
+    """
+    try:
+        request = folder.request()
+    except FileNotFoundError:
+        return  # somebody was faster
+    deadline = time.monotonic() + request.patience
+    while folder.exists:
+        if folder.is_being_completed:
+            deadline = time.monotonic() + request.patience
+        elif time.monotonic() > deadline:
+            if request.completion:
+                subprocess.run(
+                    request.completion,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    check=False,
+                )
+            return
+        time.sleep(_LOOK_SECONDS)
+
+
 def main() -> None:
     """Supervise the run of the folder that is named on the command line."""
     folder, stop = RunFolder(Path(sys.argv[1])), threading.Event()
@@ -130,6 +161,7 @@ def main() -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         folder.end(supervise(folder, environment, stop))
+    see_to_completion(folder)
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def command_in_environment(wanted: Mapping[str, Any]) -> str:
             `run_id` and `experiment_id`.
 
     Raises:
-        MlflowException: The environment cannot be made.
+        Exception: The environment cannot be made.
     """
     local, keys = importlib.import_module(_LOCAL), importlib.import_module(_UTILS)
     made: list[str] = []
@@ -131,15 +131,13 @@ def _quoting(
 
 def main() -> None:
     """Make the environment, and become the command."""
-    from mlflow.exceptions import MlflowException
-
     # Programs that came with this package's own environment, such as uv.
     own = str(Path(sys.executable).parent)
     os.environ["PATH"] = os.pathsep.join([os.environ.get("PATH", os.defpath), own])
     wanted = json.loads(sys.argv[1])
     try:
         command = command_in_environment(wanted)
-    except (MlflowException, subprocess.CalledProcessError, OSError) as error:
+    except Exception as error:  # each tool that makes environments has errors of its own
         raise SystemExit(f"The project's environment could not be made: {error}") from error
     sys.stdout.flush()
     sys.stderr.flush()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 import uuid
@@ -26,8 +27,6 @@ from tests.end_to_end.conftest import PROJECTS
 
 if sys.platform == "win32":
     pytest.skip("the project's commands are a shell's", allow_module_level=True)
-
-from tests.end_to_end.clients import Clients
 
 
 @pytest.fixture(scope="module")
@@ -297,16 +296,20 @@ def test_a_client_that_is_killed_leaves_a_run_that_attach_completes(
     client, project, here, service, runs, tmp_path
 ):
     config = json.dumps({"workspace": here, "compute": "local"})
-    clients = Clients(tmp_path, dict(os.environ))
-    process = clients.mlflow(
-        *("run", str(project), "-e", "slow", "--backend", "azureml"),
-        *("--experiment-name", "sample", "--backend-config", config),
-    )
-    until(lambda: any(log.read_text() for log in tmp_path.glob("runs/*/std_log.txt")), 200)
+    command = ["run", str(project), "-e", "slow", "--backend", "azureml", "-P", "seconds=5"]
+    command += ["--experiment-name", "sample", "--backend-config", config]
+    output = tmp_path / "client.txt"
+    with output.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-c", "from mlflow.cli import cli; cli()", *command],
+            stdout=file,
+            stderr=file,
+        )
+    until(lambda: "started" in output.read_text() or process.poll() is not None, 200)
     process.kill()
-    process.join()
+    process.wait()
     [run] = runs()
-    assert run.info.status == "RUNNING", clients.output()
+    assert run.info.status == "RUNNING", output.read_text()
 
     assert attach(run.info.run_id).wait() is True
 

@@ -16,7 +16,11 @@ from mlflow_azureml_backend.local_run.failure import failure_text
 from mlflow_azureml_backend.local_run.folder import Ending, Request, RunFolder
 from mlflow_azureml_backend.local_run.outputs import changed_outputs, seen_outputs
 from mlflow_azureml_backend.local_run.service import status_of
-from mlflow_azureml_backend.local_run.supervisor import start_supervisor, supervise
+from mlflow_azureml_backend.local_run.supervisor import (
+    see_to_completion,
+    start_supervisor,
+    supervise,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="the commands are a shell's")
 
@@ -35,7 +39,7 @@ def started(tmp_path):
                 **options,
             )
         )
-        start_supervisor(folder, dict(os.environ))
+        start_supervisor(folder, dict(os.environ), dict(os.environ))
         return folder
 
     return start
@@ -169,6 +173,36 @@ def test_outputs_that_were_there_before_are_not_this_runs(tmp_path):
     found = [file.name for file in changed_outputs(request)]
 
     assert found == ["outputs/new", "outputs/written anew"]
+
+
+def test_a_run_that_nobody_completes_is_completed_by_its_supervisor(started, tmp_path):
+    done = tmp_path / "completed"
+    started("true", completion=["touch", str(done)], patience=0.3)
+
+    assert until(done.exists)
+
+
+def test_a_run_that_somebody_completes_is_left_to_them(tmp_path):
+    folder, done = RunFolder(tmp_path / "run"), tmp_path / "completed"
+    folder.create(
+        Request(
+            arguments=[],
+            working_folder="",
+            started=0,
+            completion=["touch", str(done)],
+            patience=0.3,
+        )
+    )
+    seeing = threading.Thread(target=see_to_completion, args=(folder,))
+    with folder.claimed():
+        seeing.start()
+        seeing.join(0.8)
+        assert seeing.is_alive()
+        folder.remove()
+    seeing.join(10)
+
+    assert not seeing.is_alive()
+    assert not done.exists()
 
 
 def test_one_process_completes_a_run(tmp_path):
