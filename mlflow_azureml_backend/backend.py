@@ -23,6 +23,7 @@ from mlflow_azureml_backend.tracking import (
     SweepSession,
     experiment_name,
     fetch_data,
+    log_job,
     open_run,
     with_children,
 )
@@ -140,6 +141,7 @@ class AzureMLProjectBackend(AbstractBackend):
             handle = workspace.submit(spec, name=job_name, transfer=Transfer(visible=config.stream))
             fetched.remove()
             session.submitted(handle)
+            log_job(session.run_id, replace(plan, spec=spec).text(code="."))
         except BaseException as error:
             # Whoever sees an error, or pressed Ctrl-C, must not pay for a job: by its name it can
             # be cancelled even if the answer to its submission never came.

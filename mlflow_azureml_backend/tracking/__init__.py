@@ -2,6 +2,7 @@
 
 from mlflow_azureml_backend.tracking.fetched_data import fetch_data
 from mlflow_azureml_backend.tracking.handle_tags import handle_of_run
+from mlflow_azureml_backend.tracking.job_record import log_job
 from mlflow_azureml_backend.tracking.mirrored_children import with_children
 from mlflow_azureml_backend.tracking.open_run import open_run, reopen_run
 from mlflow_azureml_backend.tracking.session import TrackingSession, experiment_name, read_run
@@ -13,6 +14,7 @@ __all__ = [
     "experiment_name",
     "fetch_data",
     "handle_of_run",
+    "log_job",
     "open_run",
     "read_run",
     "reopen_run",
