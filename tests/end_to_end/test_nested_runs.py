@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 import uuid
@@ -112,6 +114,12 @@ def test_a_job_starts_a_run_with_no_configuration(
     tags = {tag["key"]: tag["value"] for tag in logged["data"]["tags"]}
     assert tags["mlflow.parentRunId"] == run.job_name
     assert tags["mlflow.project.entryPoint"] == "step"
+    # What was submitted is kept with the run, here and there, and no secret in it.
+    kept = mlflow.artifacts.load_text(f"runs:/{run.run_id}/azureml/job.yml")
+    assert "python main.py 'it'" in kept
+    assert "the secret" not in kept
+    files = {file["path"] for file in workspace.tracked_run(child).artifacts()}
+    assert "azureml/job.yml" in files
     # The job has no repository to look the commit up in.
     parent = client.get_run(run.run_id)
     assert tags["mlflow.source.git.commit"] == parent.data.tags["mlflow.source.git.commit"]
@@ -123,3 +131,69 @@ def test_a_job_starts_a_run_with_no_configuration(
     assert mirrored.data.params == {"text": VALUE, "heard": VALUE}
     assert mirrored.data.tags["azureml.job_name"] == child
     assert mirrored.data.tags["mlflow.project.entryPoint"] == "step"
+
+
+def children_of(client, run_id):
+    experiment = client.get_run(run_id).info.experiment_id
+    return client.search_runs([experiment], f"tags.mlflow.parentRunId = '{run_id}'")
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(300)
+def test_a_step_inside_of_the_job_has_a_run_of_its_own(nested_config, client, capfd):
+    run = submit("starting_runs", nested_config, entry_point="inside", parameters={"text": VALUE})
+
+    assert f"a run of its own: True {VALUE}" in capfd.readouterr().out
+    [child] = children_of(client, run.run_id)
+    assert child.info.status == "FINISHED"
+    assert child.data.params["heard"] == VALUE
+    # It was no job.
+    assert "azureml.job_name" not in child.data.tags
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(300)
+def test_a_script_on_the_user_s_machine_starts_jobs_below_its_own_run(
+    nested_config, client, monkeypatch
+):
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    run = mlflow.projects.run(
+        str(PROJECTS / "starting_runs"),
+        "from_here",
+        parameters={"config": json.dumps(nested_config), "text": "over there"},
+        experiment_name="sample",
+        env_manager="local",
+    )
+
+    assert run.run_id
+    [child] = children_of(client, run.run_id)
+    assert child.info.status == "FINISHED"
+    assert child.data.params == {"text": "over there", "heard": "over there"}
+    assert child.data.tags["azureml.job_name"]
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(900)
+def test_mlflow_s_multi_step_workflow_finds_its_results_again(nested_config, client, capfd):
+    first = submit("multistep", dict(nested_config))
+    said = capfd.readouterr().out
+    second = submit("multistep", dict(nested_config), parameters={"keras_hidden_units": 30})
+
+    steps = ["load_raw_data", "etl_data", "als", "train_keras"]
+    lines = [line for line in said.splitlines() if line.endswith((": launched", ": found"))]
+    assert lines == [f"{name}: launched" for name in steps]
+    lines = [
+        line
+        for line in capfd.readouterr().out.splitlines()
+        if line.endswith((": launched", ": found"))
+    ]
+    assert lines == [*(f"{name}: found" for name in steps[:3]), "train_keras: launched"]
+    runs = {
+        run.data.tags["mlflow.project.entryPoint"]: run for run in children_of(client, first.run_id)
+    }
+    assert set(runs) == set(steps)
+    assert runs["etl_data"].data.metrics == {"rows": 100}
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    [again] = children_of(client, second.run_id)
+    assert again.data.params["hidden_units"] == "30"
+    assert client.get_run(second.run_id).data.metrics == again.data.metrics
