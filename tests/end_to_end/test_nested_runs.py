@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -197,3 +198,58 @@ def test_mlflow_s_multi_step_workflow_finds_its_results_again(nested_config, cli
     [again] = children_of(client, second.run_id)
     assert again.data.params["hidden_units"] == "30"
     assert client.get_run(second.run_id).data.metrics == again.data.metrics
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(600)
+def test_steps_run_side_by_side(nested_config, client):
+    run = submit("starting_runs", nested_config, entry_point="search")
+
+    found = client.get_run(run.run_id).data.params["found"]
+    assert found == str([(True, "0"), (True, "1"), (True, "2")])
+    children = children_of(client, run.run_id)
+    assert sorted(child.data.params["heard"] for child in children) == ["0", "1", "2"]
+    assert {child.info.status for child in children} == {"FINISHED"}
+
+
+LOAD = """\
+import mlflow
+with mlflow.start_run():
+    mlflow.log_text("1\\n2\\n3\\n", "rows/rows.txt")
+"""
+TRAIN = """\
+import pathlib, sys, mlflow
+rows = (pathlib.Path(sys.argv[1]) / "rows.txt").read_text().split()
+with mlflow.start_run():
+    mlflow.log_metric("loss", float(sys.argv[2]) * len(rows))
+"""
+MLPROJECT = """\
+entry_points:
+  main: {command: python main.py}
+  load: {command: python load.py}
+  train: {parameters: {data: path, alpha: float}, command: "python train.py {data} {alpha}"}
+"""
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(600)
+def test_the_documented_script_works(nested_config, client, tmp_path):
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "multi-step.md"
+    [script] = re.findall(
+        r"^```python\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    project = tmp_path / "project"
+    project.mkdir()
+    files = {"MLproject": MLPROJECT, "main.py": script, "load.py": LOAD, "train.py": TRAIN}
+    for name, text in files.items():
+        (project / name).write_text(text)
+
+    run = submit(str(project), nested_config)
+
+    assert client.get_run(run.run_id).data.metrics["loss"] == 1.5
+    steps = {
+        child.data.tags["mlflow.project.entryPoint"]: child.data.tags
+        for child in children_of(client, run.run_id)
+    }
+    assert set(steps) == {"load", "train"}
+    assert steps["train"]["step"] == "train"
