@@ -27,6 +27,7 @@ from mlflow_azureml_backend.tracking import (
     choose_tracking,
     experiment_name,
     fetch_data,
+    log_job,
     move_to_workspace,
     open_run,
     tied_to_run,
@@ -176,6 +177,7 @@ class AzureMLProjectBackend(AbstractBackend):
             handle = workspace.submit(spec, name=job_name, transfer=Transfer(visible=config.stream))
             fetched.remove()
             session.submitted(handle)
+            log_job(session.run_id, replace(plan, spec=spec).text(code="."))
         except BaseException as error:
             # Whoever sees an error, or pressed Ctrl-C, must not pay for a job: by its name it can
             # be cancelled even if the answer to its submission never came.

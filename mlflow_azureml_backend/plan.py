@@ -132,7 +132,8 @@ def plan_run(
     env_manager = options.env_manager
     if parent is not None:
         laid, inherited = with_inherited(laid, parent, os.environ)
-        env_manager = env_manager or parent.env_manager
+        if env_manager in (None, "local"):  # `local`: what the caller runs in, which is the job
+            env_manager = parent.env_manager
     laid = below_this_job(laid, os.environ)
     project = read_project(
         project_uri,

@@ -104,7 +104,10 @@ def _pairs(given: tuple[str, ...], option: str, *, flags: bool = False) -> dict[
 
 
 def _notes(plan: Plan) -> list[str]:
-    return [f"Note: {note}." for note in (*plan.project.warnings, *plan.spec.notes)]
+    from mlflow_azureml_backend.translate.yaml_limits import beyond_yaml
+
+    notes = (*plan.project.warnings, *plan.spec.notes, *beyond_yaml(plan.spec))
+    return [f"Note: {note}." for note in notes]
 
 
 def _explained(plan: Plan) -> list[str]:

@@ -8,6 +8,7 @@ from mlflow_azureml_backend.tracking.choosing import (
 )
 from mlflow_azureml_backend.tracking.fetched_data import fetch_data
 from mlflow_azureml_backend.tracking.handle_tags import handle_of_run
+from mlflow_azureml_backend.tracking.job_record import log_job
 from mlflow_azureml_backend.tracking.open_run import open_run, reopen_run
 from mlflow_azureml_backend.tracking.session import TrackingSession, experiment_name, read_run
 
@@ -17,6 +18,7 @@ __all__ = [
     "experiment_name",
     "fetch_data",
     "handle_of_run",
+    "log_job",
     "move_to_workspace",
     "open_run",
     "read_run",

@@ -19,6 +19,7 @@ from mlflow_azureml_backend.errors import NotFoundError, TrackingError, Workspac
 from mlflow_azureml_backend.job import JobHandle, JobStatus, RunOutcome
 from mlflow_azureml_backend.tracking.handle_tags import JOB_NAME, STUDIO_URL, tags_of
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun
+from mlflow_azureml_backend.tracking.run_tags import BACKEND_VERSION, DIRTY
 from mlflow_azureml_backend.tracking.source_run import SourceRun
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ SOURCE_RUN = "azureml.source_run"
 
 _SECONDS_BETWEEN_LOOKS = 10.0
 # What describes a run in any store.
-_CARRIED = ("mlflow.runName", "mlflow.user", "mlflow.project.", "mlflow.source.")
+_CARRIED = (
+    *("mlflow.runName", "mlflow.user", "mlflow.project.", "mlflow.source."),
+    *(BACKEND_VERSION, DIRTY),
+)
 _ENDS = MappingProxyType(
     {
         "FINISHED": JobStatus.COMPLETED,

@@ -12,8 +12,16 @@ from mlflow.tracking import MlflowClient
 from mlflow.tracking.fluent import active_run
 from mlflow.utils import mlflow_tags
 
+from mlflow_azureml_backend import __version__
+
 if TYPE_CHECKING:
     from mlflow_azureml_backend.project import ProjectSpec
+
+BACKEND_VERSION = "azureml.backend_version"
+"""The tag that holds the version of this package."""
+
+DIRTY = "azureml.git.dirty"
+"""The tag that says whether files differ from the commit; the job's property has the same name."""
 
 _RUN_ID = "MLFLOW_RUN_ID"
 _JOB = "AZUREML_RUN_ID"
@@ -22,7 +30,7 @@ _JOB = "AZUREML_RUN_ID"
 def project_tags(
     project: ProjectSpec, *, backend_name: str, run_name: str | None
 ) -> dict[str, str]:
-    """Say where a run comes from, as MLflow's local backend does.
+    """Say where a run comes from, as MLflow's local backend does, and what submitted it.
 
     Args:
         project: What runs.
@@ -36,12 +44,14 @@ def project_tags(
         mlflow_tags.MLFLOW_PROJECT_ENTRY_POINT: project.entry_point.name,
         mlflow_tags.MLFLOW_PROJECT_BACKEND: backend_name,
         mlflow_tags.MLFLOW_RUN_NAME: run_name,
+        BACKEND_VERSION: __version__,
     }
     tags[mlflow_tags.MLFLOW_PARENT_RUN_ID] = _parent()
     if project.git is not None:
         tags[mlflow_tags.MLFLOW_GIT_COMMIT] = project.git.commit
         tags[mlflow_tags.MLFLOW_GIT_REPO_URL] = project.git.repo_url
         tags[mlflow_tags.MLFLOW_GIT_BRANCH] = project.git.branch
+        tags[DIRTY] = str(project.git.dirty)
     return {key: value for key, value in tags.items() if value}
 
 

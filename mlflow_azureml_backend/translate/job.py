@@ -46,6 +46,10 @@ _ALWAYS_RUNS = (
     "is_deterministic changes nothing for a job of its own, which always runs: Azure ML uses "
     "results again in pipelines alone"
 )
+_NO_IDENTITY = (
+    "the job starts runs itself, which its identity aml_token is not allowed to; take "
+    "user_identity or managed"
+)
 _NO_ENVIRONMENT = ProjectEnvironment(kind=EnvironmentKind.NONE)
 
 
@@ -111,7 +115,7 @@ def translate(
     if variables.secret:
         # First of all: the plugin may have to come from an index that wants a password.
         command = with_secrets(command)
-    notes = [*_notes(config), *environment.notes]
+    notes = [*_notes(project, config), *environment.notes]
     spec = JobSpec(
         command=command,
         code=project.root,
@@ -162,9 +166,17 @@ def starts_runs(project: ProjectSpec, config: BackendConfig) -> bool:
     return project.starts_runs if config.nested_runs is None else config.nested_runs
 
 
-def _notes(config: BackendConfig) -> list[str]:
-    given = config.is_deterministic is not None and config.steps is None
-    return [_ALWAYS_RUNS] if given else []
+def _notes(project: ProjectSpec, config: BackendConfig) -> list[str]:
+    notes = []
+    if config.is_deterministic is not None and config.steps is None:
+        notes.append(_ALWAYS_RUNS)
+    if (
+        starts_runs(project, config)
+        and config.identity is not None
+        and config.identity.type == "aml_token"
+    ):
+        notes.append(_NO_IDENTITY)
+    return notes
 
 
 def _in_order(environment: EnvironmentSpec) -> EnvironmentSpec:

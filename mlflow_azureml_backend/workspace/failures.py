@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -18,6 +19,7 @@ from mlflow_azureml_backend.errors import (
     UnavailableError,
     WorkspaceError,
 )
+from mlflow_azureml_backend.workspace.job_identity import is_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +40,14 @@ _NEXT: dict[type[WorkspaceError], str] = {
     ForbiddenError: "Ask for the role 'AzureML Data Scientist' on the workspace.",
     QuotaError: "Wait a little, or ask for a higher quota.",
     UnavailableError: "Check the network and its proxy settings, then try again.",
+}
+
+# In a job nobody can sign in.
+_NEXT_IN_A_JOB: dict[type[WorkspaceError], str] = {
+    AuthenticationError: "A job acts as its identity: run it with the backend config's "
+    '{"identity": {"type": "user_identity"}}, or on a compute with a managed identity.',
+    ForbiddenError: "The identity of this job needs the role 'AzureML Data Scientist' on the "
+    "workspace.",
 }
 
 _SERVER_ERROR = 500
@@ -84,7 +94,8 @@ def service_errors(doing: str) -> Iterator[None]:
 
 
 def _described(kind: type[WorkspaceError], doing: str, reason: str) -> WorkspaceError:
-    advice = _NEXT.get(kind, "")
+    in_a_job = _NEXT_IN_A_JOB if is_job(os.environ) else {}
+    advice = in_a_job.get(kind) or _NEXT.get(kind, "")
     return kind(without_secrets(f"Error while {doing}: {reason} {advice}").strip())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Any
 
+from mlflow_azureml_backend.config.inheritance import VARIABLE
 from mlflow_azureml_backend.errors import ConfigError, WorkspaceError
 from mlflow_azureml_backend.workspace.computes import check_compute
 from mlflow_azureml_backend.workspace.connection import ARM
@@ -46,6 +47,7 @@ def check_job(connection: Connection, spec: JobSpec, *, wants_gpu: bool) -> tupl
         return ()  # of another workspace or a virtual cluster, which this one cannot tell of
     properties = check_compute(connection, spec.compute)
     compute, kind = properties.get("properties") or {}, properties.get("computeType")
+    notes: tuple[str, ...] = ()
     count = resources.instance_count or 1
     if kind == "AmlCompute":
         most = (compute.get("scaleSettings") or {}).get("maxNodeCount")
@@ -55,15 +57,35 @@ def check_job(connection: Connection, spec: JobSpec, *, wants_gpu: bool) -> tupl
                 f"{most} that compute '{spec.compute}' can have. Ask for fewer, or raise its "
                 f"maximum: az ml compute update --name {spec.compute} --max-instances {count}."
             )
+        notes = _notes_of_steps(spec, free=None if most is None else most - count)
     elif kind == "ComputeInstance":
         _check_instance(spec.compute, compute, count)
+        notes = _notes_of_steps(spec, free=0)
     elif kind == "Kubernetes":
         _check_kubernetes(spec.compute, compute, resources.instance_type)
         return ()
     if not wants_gpu and not _has_cuda(spec):
         return ()  # what the size has does not matter
     name = str(compute.get("vmSize") or "")
-    return _gpu_notes(spec, _sizes(connection).get(name.lower()), name, wants_gpu=wants_gpu)
+    size = _sizes(connection).get(name.lower())
+    return (*notes, *_gpu_notes(spec, size, name, wants_gpu=wants_gpu))
+
+
+def _notes_of_steps(spec: JobSpec, *, free: int | None) -> tuple[str, ...]:
+    """Warn of a job that would wait for ever for the runs that it starts, which wait for its node.
+
+    Args:
+        spec: The job.
+        free: How many nodes the compute has beside those of the job; None for any number.
+    """
+    if VARIABLE not in spec.environment_variables or free is None or free > 0:
+        return ()
+    note = (
+        f"the job starts runs itself and keeps compute '{spec.compute}' to itself meanwhile, so "
+        "that they wait for ever if they are to run there too; name another compute for them, or "
+        "for the job"
+    )
+    return (note,)
 
 
 def _check_instance(name: str, compute: Mapping[str, Any], count: int) -> None:

@@ -31,7 +31,7 @@ def azure_credential(environ: Mapping[str, str]) -> Any:
     """
     from azure.identity import DefaultAzureCredential
 
-    if not environ.get(_JOB) or environ.get(_OWN_PRINCIPAL):
+    if not is_job(environ) or environ.get(_OWN_PRINCIPAL):
         return DefaultAzureCredential()
     if environ.get(_ON_BEHALF_OF):
         from azure.ai.ml.identity import AzureMLOnBehalfOfCredential
@@ -42,6 +42,11 @@ def azure_credential(environ: Mapping[str, str]) -> Any:
     return DefaultAzureCredential()
 
 
+def is_job(environ: Mapping[str, str]) -> bool:
+    """Tell whether this process is part of a job."""
+    return bool(environ.get(_JOB))
+
+
 def is_job_of(ref: WorkspaceRef, environ: Mapping[str, str]) -> bool:
     """Tell whether this process is part of a job in the subscription of a workspace.
 
@@ -49,4 +54,4 @@ def is_job_of(ref: WorkspaceRef, environ: Mapping[str, str]) -> bool:
         ref: The workspace.
         environ: This process's variables.
     """
-    return bool(environ.get(_JOB)) and environ.get(_SUBSCRIPTION) == ref.subscription_id
+    return is_job(environ) and environ.get(_SUBSCRIPTION) == ref.subscription_id

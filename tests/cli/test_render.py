@@ -106,6 +106,40 @@ def test_what_a_job_file_says_of_a_parameters_data_counts(project):
     assert job["inputs"]["data"]["path"] == "azureml:wine:1"
 
 
+@pytest.mark.parametrize(
+    ("config", "notes"),
+    [
+        ({"environment_variables": {"A": "x", "B": "keyvault:other-vault/b"}}, []),
+        (
+            {"environment_variables": {"A": {"value": "hush", "secret": True}}},
+            ["puts the values of A into the workspace's Key Vault"],
+        ),
+        (
+            {"environment_variables": {"A": "keyvault:a", "B": f"keyvault:b/{'0' * 32}"}},
+            ["A, B of MLFLOW_AZUREML_SECRETS: put the name of the workspace's Key Vault"],
+        ),
+        (
+            {"identity": {"type": "managed", "msi_resource_id": "/subscriptions/s/i"}},
+            ["azure-ai-ml cannot read identity.msi_resource_id from YAML"],
+        ),
+        (
+            {"inputs": {"data": {"path": "s3://bucket/a"}}},
+            ["inputs data: `mlflow run` fetches and uploads them"],
+        ),
+        ({"snapshot": {"exclude": ["data"]}}, ["leaves out of the snapshot"]),
+    ],
+)
+def test_what_another_client_would_do_otherwise_is_noted(project, config, notes):
+    result = render(
+        project, "-P", "a=1", "-c", json.dumps({"environment": "azureml:e:1", **config})
+    )
+    assert result.exit_code == 0, result.output
+    lines = [line for line in result.stdout.splitlines() if line.startswith("# Note: ")]
+    assert len(lines) == len(notes)
+    assert all(note in line for note, line in zip(notes, lines, strict=True))
+    assert "hush" not in result.output
+
+
 def test_a_generated_build_context_is_written_beside_the_file(project, tmp_path):
     config = '{"environment": {"image": "ubuntu:22.04"}, "inject": "environment"}'
     file = tmp_path / "out.yml"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
 import subprocess
 import sys
 import uuid
@@ -112,6 +115,12 @@ def test_a_job_starts_a_run_with_no_configuration(
     tags = {tag["key"]: tag["value"] for tag in logged["data"]["tags"]}
     assert tags["mlflow.parentRunId"] == run.job_name
     assert tags["mlflow.project.entryPoint"] == "step"
+    # What was submitted is kept with the run, here and there, and no secret in it.
+    kept = mlflow.artifacts.load_text(f"runs:/{run.run_id}/azureml/job.yml")
+    assert "python main.py 'it'" in kept
+    assert "the secret" not in kept
+    files = {file["path"] for file in workspace.tracked_run(child).artifacts()}
+    assert "azureml/job.yml" in files
     # The job has no repository to look the commit up in.
     parent = client.get_run(run.run_id)
     assert tags["mlflow.source.git.commit"] == parent.data.tags["mlflow.source.git.commit"]
@@ -123,3 +132,124 @@ def test_a_job_starts_a_run_with_no_configuration(
     assert mirrored.data.params == {"text": VALUE, "heard": VALUE}
     assert mirrored.data.tags["azureml.job_name"] == child
     assert mirrored.data.tags["mlflow.project.entryPoint"] == "step"
+
+
+def children_of(client, run_id):
+    experiment = client.get_run(run_id).info.experiment_id
+    return client.search_runs([experiment], f"tags.mlflow.parentRunId = '{run_id}'")
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(300)
+def test_a_step_inside_of_the_job_has_a_run_of_its_own(nested_config, client, capfd):
+    run = submit("starting_runs", nested_config, entry_point="inside", parameters={"text": VALUE})
+
+    assert f"a run of its own: True {VALUE}" in capfd.readouterr().out
+    [child] = children_of(client, run.run_id)
+    assert child.info.status == "FINISHED"
+    assert child.data.params["heard"] == VALUE
+    # It was no job.
+    assert "azureml.job_name" not in child.data.tags
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(300)
+def test_a_script_on_the_user_s_machine_starts_jobs_below_its_own_run(
+    nested_config, client, monkeypatch
+):
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    run = mlflow.projects.run(
+        str(PROJECTS / "starting_runs"),
+        "from_here",
+        parameters={"config": json.dumps(nested_config), "text": "over there"},
+        experiment_name="sample",
+        env_manager="local",
+    )
+
+    assert run.run_id
+    [child] = children_of(client, run.run_id)
+    assert child.info.status == "FINISHED"
+    assert child.data.params == {"text": "over there", "heard": "over there"}
+    assert child.data.tags["azureml.job_name"]
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(900)
+def test_mlflow_s_multi_step_workflow_finds_its_results_again(nested_config, client, capfd):
+    first = submit("multistep", dict(nested_config))
+    said = capfd.readouterr().out
+    second = submit("multistep", dict(nested_config), parameters={"keras_hidden_units": 30})
+
+    steps = ["load_raw_data", "etl_data", "als", "train_keras"]
+    lines = [line for line in said.splitlines() if line.endswith((": launched", ": found"))]
+    assert lines == [f"{name}: launched" for name in steps]
+    lines = [
+        line
+        for line in capfd.readouterr().out.splitlines()
+        if line.endswith((": launched", ": found"))
+    ]
+    assert lines == [*(f"{name}: found" for name in steps[:3]), "train_keras: launched"]
+    runs = {
+        run.data.tags["mlflow.project.entryPoint"]: run for run in children_of(client, first.run_id)
+    }
+    assert set(runs) == set(steps)
+    assert runs["etl_data"].data.metrics == {"rows": 100}
+    assert {run.info.status for run in runs.values()} == {"FINISHED"}
+    [again] = children_of(client, second.run_id)
+    assert again.data.params["hidden_units"] == "30"
+    assert client.get_run(second.run_id).data.metrics == again.data.metrics
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(600)
+def test_steps_run_side_by_side(nested_config, client):
+    run = submit("starting_runs", nested_config, entry_point="search")
+
+    found = client.get_run(run.run_id).data.params["found"]
+    assert found == str([(True, "0"), (True, "1"), (True, "2")])
+    children = children_of(client, run.run_id)
+    assert sorted(child.data.params["heard"] for child in children) == ["0", "1", "2"]
+    assert {child.info.status for child in children} == {"FINISHED"}
+
+
+LOAD = """\
+import mlflow
+with mlflow.start_run():
+    mlflow.log_text("1\\n2\\n3\\n", "rows/rows.txt")
+"""
+TRAIN = """\
+import pathlib, sys, mlflow
+rows = (pathlib.Path(sys.argv[1]) / "rows.txt").read_text().split()
+with mlflow.start_run():
+    mlflow.log_metric("loss", float(sys.argv[2]) * len(rows))
+"""
+MLPROJECT = """\
+entry_points:
+  main: {command: python main.py}
+  load: {command: python load.py}
+  train: {parameters: {data: path, alpha: float}, command: "python train.py {data} {alpha}"}
+"""
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(600)
+def test_the_documented_script_works(nested_config, client, tmp_path):
+    page = Path(__file__).parents[2] / "docs" / "how-to" / "multi-step.md"
+    [script] = re.findall(
+        r"^```python\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE
+    )
+    project = tmp_path / "project"
+    project.mkdir()
+    files = {"MLproject": MLPROJECT, "main.py": script, "load.py": LOAD, "train.py": TRAIN}
+    for name, text in files.items():
+        (project / name).write_text(text)
+
+    run = submit(str(project), nested_config)
+
+    assert client.get_run(run.run_id).data.metrics["loss"] == 1.5
+    steps = {
+        child.data.tags["mlflow.project.entryPoint"]: child.data.tags
+        for child in children_of(client, run.run_id)
+    }
+    assert set(steps) == {"load", "train"}
+    assert steps["train"]["step"] == "train"

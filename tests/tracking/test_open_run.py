@@ -5,6 +5,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from mlflow_azureml_backend import __version__
 from mlflow_azureml_backend.errors import TrackingError
 from mlflow_azureml_backend.job import EMULATOR, JobHandle, WorkspaceRef
 from mlflow_azureml_backend.project import (
@@ -214,7 +215,7 @@ def test_an_experiment_that_does_not_exist_is_named(experiment_id):
 
 
 def test_a_project_in_git_is_named_in_the_runs_tags():
-    git = GitSource(commit="abc", repo_url="https://h/r.git", branch="main")
+    git = GitSource(commit="abc", repo_url="https://h/r.git", branch="main", dirty=True)
     tags = project_tags(
         project(git=git, uri="https://h/r.git#sub"), backend_name="azureml-v2", run_name="n"
     )
@@ -228,6 +229,8 @@ def test_a_project_in_git_is_named_in_the_runs_tags():
         "mlflow.source.git.commit": "abc",
         "mlflow.source.git.repoURL": "https://h/r.git",
         "mlflow.source.git.branch": "main",
+        "azureml.backend_version": __version__,
+        "azureml.git.dirty": "True",
     }
 
 

@@ -115,3 +115,19 @@ def test_a_job_cannot_be_changed():
         spec.tags["a"] = "c"
     with pytest.raises(AttributeError):
         spec.command = "other"
+
+
+@pytest.mark.parametrize(
+    ("said", "config", "starts"),
+    [
+        (False, {}, False),
+        (True, {}, True),
+        (True, {"nested_runs": False}, False),
+        (False, {"nested_runs": True}, True),
+    ],
+)
+def test_the_config_goes_before_what_the_project_says_of_runs_that_it_starts(said, config, starts):
+    config = {**config, "identity": {"type": "aml_token"}, "environment": "azureml:e:1"}
+    notes = job(project(starts_runs=said), config).notes
+    assert any("aml_token is not allowed to" in note for note in notes) is starts
+    assert any("has to have mlflow-azureml-backend" in note for note in notes) is starts

@@ -1,8 +1,11 @@
 """In a job, this package is towards Azure who the job is."""
 
 import pytest
+from azure.core.exceptions import ClientAuthenticationError
 
+from mlflow_azureml_backend.errors import AuthenticationError
 from mlflow_azureml_backend.job import EMULATOR
+from mlflow_azureml_backend.workspace.failures import service_errors
 from mlflow_azureml_backend.workspace.job_identity import azure_credential, is_job_of
 
 JOB = {"AZUREML_RUN_ID": "job"}
@@ -40,3 +43,11 @@ def test_a_job_of_the_emulator_knows_its_own_workspace():
     assert is_job_of(EMULATOR, here)
     assert not is_job_of(EMULATOR, {**JOB, "AZUREML_ARM_SUBSCRIPTION": "other"})
     assert not is_job_of(EMULATOR, {})
+
+
+@pytest.mark.parametrize(("in_a_job", "advice"), [(False, "az login"), (True, "user_identity")])
+def test_who_is_not_let_in_is_told_what_to_do_where_they_are(monkeypatch, in_a_job, advice):
+    if in_a_job:
+        monkeypatch.setenv("AZUREML_RUN_ID", "job")
+    with pytest.raises(AuthenticationError, match=advice), service_errors("signing in"):
+        raise ClientAuthenticationError("nobody")

@@ -106,6 +106,16 @@ def test_what_could_not_run_is_refused_before_anything_is_created(project, opene
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize(("nodes", "notes"), [(3, 0), (4, 1)])
+def test_a_job_that_leaves_no_node_to_the_runs_that_it_starts_is_noted(
+    project, opened, nodes, notes
+):
+    config = {"compute": "cpu-cluster", "resources": {"instance_count": nodes}, "nested_runs": True}
+    found = opened.check(planned(project, config, a="x").spec)
+    assert len(found) == notes
+    assert all("keeps compute 'cpu-cluster' to itself" in note for note in found)
+
+
 def test_an_image_with_cuda_on_a_compute_without_gpus_is_noted(project, opened):
     config = {"compute": "cpu-cluster", "environment": {"image": "example.com/cuda:12"}}
     plan = planned(project, config, a="x")
