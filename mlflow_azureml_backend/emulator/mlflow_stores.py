@@ -183,6 +183,19 @@ class WorkspaceStores:
     blobs: BlobStore
     account: str
 
+    def model_places(self, name: str) -> tuple[tuple[str, str, str], ...]:
+        """Give version, run and place of each version of a registered model."""
+        quote = '"' if "'" in name else "'"
+        found = self.registry.search_model_versions(f"name={quote}{name}{quote}")
+        return tuple(
+            (
+                str(each.version),
+                str(each.run_id or ""),
+                str(self.registry.get_model_version_download_uri(name, each.version)),
+            )
+            for each in found
+        )
+
 
 class BlobArtifacts(ArtifactRepository):
     """Let the server itself read and write artifacts, for its UI and its `artifacts/list`.

@@ -169,6 +169,10 @@ class Tracking:
         """
         return self._runs(workspace).metric_values(run_id, name)
 
+    def model_places(self, workspace: WorkspaceKey, name: str) -> tuple[tuple[str, str, str], ...]:
+        """Give version, run and place of each version of a registered model."""
+        return self._mlflow().stores(workspace).model_places(name)
+
     def answer(
         self, workspace: WorkspaceKey, call: Call, *, path: str, mounted_at: str = ""
     ) -> Response:

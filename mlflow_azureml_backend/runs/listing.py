@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import islice
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.workspace.job_list import ListedJob
 
 _LOOKS_AT_ONCE = 8
+_MOST_LOOKS = 200
 _RUN_STATUSES = ("SCHEDULED", "RUNNING", "FINISHED", "FAILED", "KILLED")
 
 
@@ -88,7 +88,8 @@ def list_runs(
     Args:
         experiment: Only those of the experiment of this name (or, in a store, this id).
         status: Only those at one of these statuses, in Azure ML's words or MLflow's.
-        limit: At most so many; None for all.
+        limit: At most so many; None for all. Of a workspace's jobs, only the newest 200 are asked
+            when they started and ended.
         workspace: List this workspace's jobs instead of the tracking store's runs. Without it
             that is done where the tracking store is a workspace.
 
@@ -101,7 +102,7 @@ def list_runs(
     where = workspace_named(workspace) or workspace_store()
     if where is not None:
         return _jobs(where, experiment, wanted, limit)
-    return list(islice(_stored(experiment, wanted), limit))
+    return list(islice(_stored(experiment, wanted, limit), limit))
 
 
 def statuses_named(words: Iterable[str]) -> frozenset[JobStatus]:
@@ -126,13 +127,15 @@ def statuses_named(words: Iterable[str]) -> frozenset[JobStatus]:
     return frozenset(found)
 
 
-def _stored(experiment: str | None, wanted: frozenset[JobStatus]) -> Iterator[ListedRun]:
+def _stored(
+    experiment: str | None, wanted: frozenset[JobStatus], limit: int | None
+) -> Iterator[ListedRun]:
     from mlflow_azureml_backend.tracking.search import current_store, store_exists, stored_runs
 
     if not store_exists(current_store()):
         return
     statuses = frozenset(status.to_run_status() for status in wanted)
-    for run in stored_runs(experiment=experiment, statuses=statuses):
+    for run in stored_runs(experiment=experiment, statuses=statuses, limit=limit):
         yield _of_store(run)
 
 
@@ -166,13 +169,21 @@ def _jobs(
     chosen = list(islice(found, limit))
     # The list does not know when a job started and ended: run history does, a request each.
     with ThreadPoolExecutor(_LOOKS_AT_ONCE, thread_name_prefix="list") as pool:
-        return list(pool.map(lambda job: _of_workspace(workspace, job), chosen))
+        timed = list(pool.map(lambda job: _times(workspace, job), chosen[:_MOST_LOOKS]))
+    timed += [(None, None)] * (len(chosen) - len(timed))
+    return [_of_workspace(workspace, job, *times) for job, times in zip(chosen, timed, strict=True)]
 
 
-def _of_workspace(workspace: Workspace, job: ListedJob) -> ListedRun:
-    started, ended = None, None
-    with suppress(WorkspaceError):  # a list that lacks a duration is better than none
-        started, ended = workspace.times(job.job_name)
+def _times(workspace: Workspace, job: ListedJob) -> tuple[datetime | None, datetime | None]:
+    try:
+        return workspace.times(job.job_name)
+    except WorkspaceError:  # a list that lacks a duration is better than none
+        return None, None
+
+
+def _of_workspace(
+    workspace: Workspace, job: ListedJob, started: datetime | None, ended: datetime | None
+) -> ListedRun:
     return ListedRun(
         run_id=job.job_name,
         job_name=job.job_name,

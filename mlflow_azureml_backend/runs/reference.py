@@ -120,7 +120,7 @@ def _latest(workspace: WorkspaceRef | None) -> FoundRun:
             raise NotFoundError(f"Workspace '{where.workspace_name}' has no job.")
         handle = JobHandle(workspace=where, job_name=job.job_name, studio_url=job.studio_url)
         return _stored(job.job_name, where) or FoundRun(handle=handle, run_id=None)
-    newest = next(_of(None), None) if store_exists(_store()) else None
+    newest = next(_of(None, limit=1), None) if store_exists(_store()) else None
     if newest is None:
         raise NotFoundError(
             f"The tracking store {_store()} has no run of this backend. Set MLFLOW_TRACKING_URI or "
@@ -129,10 +129,12 @@ def _latest(workspace: WorkspaceRef | None) -> FoundRun:
     return FoundRun(handle=newest.handle, run_id=newest.run_id)
 
 
-def _of(workspace: WorkspaceRef | None, *, job_name: str | None = None) -> Iterator[StoredRun]:
+def _of(
+    workspace: WorkspaceRef | None, *, job_name: str | None = None, limit: int | None = None
+) -> Iterator[StoredRun]:
     from mlflow_azureml_backend.tracking.search import stored_runs
 
-    for run in stored_runs(job_name=job_name):
+    for run in stored_runs(job_name=job_name, limit=limit):
         if workspace is None or run.handle.workspace.arm_id.lower() == workspace.arm_id.lower():
             yield run
 

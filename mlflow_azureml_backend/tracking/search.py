@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.tracking import MlflowClient
 
-_PAGE = 200
+_EXPERIMENTS = 200
+_PAGE = 1000
 _WINDOWS_DRIVE = 3
 
 
@@ -113,6 +114,7 @@ def stored_runs(
     job_name: str | None = None,
     experiment: str | None = None,
     statuses: frozenset[str] = frozenset(),
+    limit: int | None = None,
 ) -> Iterator[StoredRun]:
     """Give the runs of this backend in the current store, newest first, a page at a time.
 
@@ -120,6 +122,7 @@ def stored_runs(
         job_name: Only those of this job.
         experiment: Only those of the experiment of this name or id.
         statuses: Only those at one of these MLflow run statuses; empty: all.
+        limit: How many are wanted, which makes the pages no larger than that; None: all.
 
     Raises:
         TrackingError: The store does not answer, or has no such experiment.
@@ -128,13 +131,18 @@ def stored_runs(
     from mlflow.tracking import MlflowClient
 
     try:
-        yield from _search(MlflowClient(), job_name, experiment, statuses)
+        page = min(limit or _PAGE, _PAGE)
+        yield from _search(MlflowClient(), job_name, experiment, statuses, page)
     except MlflowException as error:
         raise TrackingError(f"The runs cannot be searched: {error.message}") from error
 
 
 def _search(
-    client: MlflowClient, job_name: str | None, experiment: str | None, statuses: frozenset[str]
+    client: MlflowClient,
+    job_name: str | None,
+    experiment: str | None,
+    statuses: frozenset[str],
+    size: int,
 ) -> Iterator[StoredRun]:
     names = _experiments(client, experiment)
     # A quote in the name cannot be escaped in MLflow's filters; no job's name has one.
@@ -146,7 +154,8 @@ def _search(
         page = client.search_runs(
             list(names),
             wanted,
-            max_results=_PAGE,
+            # MLflow's filters know no `or`: of several statuses a page may hold few.
+            max_results=size if len(statuses) <= 1 else _PAGE,
             order_by=["attributes.start_time DESC"],
             page_token=token,
         )
@@ -164,7 +173,7 @@ def _experiments(client: MlflowClient, wanted: str | None) -> dict[str, str]:
     names: dict[str, str] = {}
     token = None
     while True:
-        page = client.search_experiments(max_results=_PAGE, page_token=token)
+        page = client.search_experiments(max_results=_EXPERIMENTS, page_token=token)
         names |= {experiment.experiment_id: experiment.name for experiment in page}
         token = page.token
         if not token:

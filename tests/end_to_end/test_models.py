@@ -19,7 +19,9 @@ import mlflow_azureml_backend
 from mlflow_azureml_backend.cli import main
 from mlflow_azureml_backend.config import read_backend_config
 from mlflow_azureml_backend.errors import ConfigError
+from mlflow_azureml_backend.job import WorkspaceRef
 from mlflow_azureml_backend.model_spec import WISH
+from mlflow_azureml_backend.workspace import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -60,6 +62,11 @@ class World:
         result = self.cli(*arguments, "--json")
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout)
+
+    def arm(self, path: str) -> Any:
+        """Ask Azure Resource Manager, as `az ml` does."""
+        connection = connect(WorkspaceRef(**self.workspace))._connection
+        return connection.arm("GET", path, api_version="2024-04-01", doing="looking")
 
 
 @pytest.fixture(scope="module")
@@ -186,16 +193,19 @@ def test_the_workspaces_own_registry_takes_it_too_and_says_where_its_page_is(wor
     assert told["tags"]["a"] == "b=c"
     assert told["tags"]["mlflow.source.git.commit"] == world.commit
     assert versions("line up") == []
+    asset = world.arm("/models/line%20up/versions/1")["properties"]
+    assert asset["modelUri"].endswith(
+        f"/datastores/workspaceartifactstore/paths/ExperimentRun/dcid.{world.run.job_name}/{PATH}"
+    )
+    assert (asset["modelType"], asset["jobName"]) == ("mlflow_model", world.run.job_name)
     browser = requests.Session()
     browser.get(lifecycle.browser_link(emulator, "/"), timeout=30)
     page = browser.get(told["link"], timeout=30, allow_redirects=False)
     assert page.headers["location"].endswith("/#/models/line%20up/versions/1")
 
 
+@pytest.mark.slow
 def test_the_wish_of_a_run_that_only_the_workspace_has_is_fulfilled_there(world):
-    from mlflow_azureml_backend.job import WorkspaceRef
-    from mlflow_azureml_backend.workspace import connect
-
     connection = connect(WorkspaceRef(**world.workspace))._connection
     connection.json(
         "POST",
@@ -214,6 +224,33 @@ def test_the_wish_of_a_run_that_only_the_workspace_has_is_fulfilled_there(world)
     mlflow.set_tracking_uri(f"sqlite:///{'mlflow'}.db")
 
     assert "in the workspace version 1: http" in done.stderr, done.output
+
+
+def test_the_versions_of_a_run_are_shown_with_it(world):
+    told = world.json("show", world.run.run_id)
+    models = {(model["name"], model["version"]): model for model in told["models"]}
+    text = world.cli("show", world.run.run_id).stdout
+
+    assert models[("doubling", "1")]["tags"]["azureml.model_path"] == PATH
+    assert "models:/doubling/1" in text
+    assert told["notes"] == []
+
+
+@pytest.mark.slow
+def test_a_wish_that_cannot_be_fulfilled_leaves_no_run_open_and_says_what_to_do(world):
+    client = mlflow.MlflowClient()
+    first = client.get_run(world.run.run_id)
+    keys = ("azureml.job_name", "azureml.workspace", "azureml.studio_url")
+    tags = {key: first.data.tags[key] for key in keys}
+    wish = json.dumps({"name": "never", "path": "nowhere"})
+    run_id = client.create_run("0", tags={**tags, WISH: wish}).info.run_id
+    waited = world.cli("wait", run_id)
+
+    assert waited.exit_code == 1
+    assert "The job completed, but its model is not registered." in waited.stderr
+    assert f"mlflow-azureml register {run_id} --path nowhere --name never" in waited.stderr
+    assert client.get_run(run_id).info.status == "FINISHED"
+    client.delete_run(run_id)
 
 
 @pytest.mark.parametrize(
