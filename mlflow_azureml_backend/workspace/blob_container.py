@@ -13,6 +13,7 @@ import threading
 import time
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree as ET
@@ -37,7 +38,24 @@ _CREATED = frozenset({200, 201})
 _EXISTS = 409
 _API = "2021-08-06"
 _LARGE = 1 << 20
+# What is smaller is sent as fast as it is named.
+_WORTH_A_COPY = 8 << 10
 _LARGE_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopySource:
+    """Blobs elsewhere in storage, of which the service itself can make copies.
+
+    Args:
+        url: URL of the folder that they are in.
+        query: A signature that reads them. It is in no message.
+        digests: Name below the folder -> MD5.
+    """
+
+    url: str
+    query: str = field(repr=False)
+    digests: Mapping[str, bytes]
 
 
 class BlobContainer:
@@ -62,6 +80,7 @@ class BlobContainer:
     ) -> None:
         self._pool = blob_pool(endpoint, url)
         self._token = token
+        self._source: CopySource | None = None
         self._room = threading.BoundedSemaphore(_LARGE_AT_ONCE)
         parts = urlsplit(url)
         self.url = f"{parts.scheme}://{parts.netloc}{parts.path}"
@@ -76,6 +95,7 @@ class BlobContainer:
         folder: str,
         *,
         advance: Callable[[int], None] | None = None,
+        source: CopySource | None = None,
     ) -> None:
         """Write files that are not there yet; return once every one is confirmed.
 
@@ -86,12 +106,14 @@ class BlobContainer:
             files: As they were digested.
             folder: Path of the folder in the container that they go to.
             advance: Told the bytes of each block that is there, from any thread.
+            source: Where the service has many of them already; if it does not copy, they are sent.
 
         Raises:
             ProjectError: A file has changed, or cannot be read any more.
             WorkspaceError: The service refused, or could not be reached.
         """
         tell = advance or (lambda _: None)
+        self._source = source
         stop = threading.Event()
         work = sum(max(1, len(each.blocks)) for each in files)
         threads = min(MOST_CONNECTIONS, -(-work // _FILES_A_CONNECTION)) or 1
@@ -140,12 +162,35 @@ class BlobContainer:
         self, file: DigestedFile, blob: str, tell: Callable[[int], None], stop: threading.Event
     ) -> None:
         headers = {"x-ms-blob-type": "BlockBlob", "If-None-Match": "*"}
+        if self._is_copied(file, blob, headers, stop):
+            tell(file.state.size)
+            return
         headers["Content-MD5"] = _md5(file, 0)
         with self._room if file.state.size > _LARGE else nullcontext():
             body = self._block(file, 0)
             # 409: it is there, by an upload that broke off or somebody who uploads the same.
             self._send(blob, "", headers, body, stop, also=_EXISTS, path=file)
         tell(len(body))
+
+    def _is_copied(
+        self, file: DigestedFile, blob: str, headers: Mapping[str, str], stop: threading.Event
+    ) -> bool:
+        """Let the service copy a file that it has, and compare its MD5; tell whether it did."""
+        source, name = self._source, file.file.name
+        if source is None or file.state.size < _WORTH_A_COPY:
+            return False
+        if source.digests.get(name) != b"".join(file.blocks):
+            return False
+        copied = {
+            **headers,
+            "x-ms-copy-source": f"{source.url}/{quote(name, safe='/~')}?{source.query}",
+            "x-ms-source-content-md5": _md5(file, 0),
+        }
+        answer = self._answered("PUT", f"/{quote(blob, safe='/~')}", "", copied, b"", stop)
+        if answer is None or answer.status in _CREATED or answer.status == _EXISTS:
+            return True
+        self._source = None  # what it refuses once it will refuse for the others
+        return False
 
     def _put_block(
         self,

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,12 +93,35 @@ class DigestCache:
                 each.file.name: [*each.state, b"".join(each.blocks).hex()] for each in tree.files
             },
         }
-        temporary = self._file.with_suffix(f".{os.getpid()}-{time.monotonic_ns()}")
+        self._replace(self._file, json.dumps(document))
+
+    def keep(self, what: str, text: str) -> None:
+        """Keep a further text on the folder.
+
+        Args:
+            what: Tells texts apart.
+            text: The text; it is no secret.
+        """
+        if os.name != "nt":
+            self._replace(self._place(what), text)
+
+    def kept(self, what: str) -> str | None:
+        """Give a text that was kept, or None."""
+        try:
+            return self._place(what).read_text(encoding="utf-8")
+        except (OSError, ValueError):
+            return None
+
+    def _place(self, what: str) -> Path:
+        return self._folder / f"{self._name}-{hashlib.sha256(what.encode()).hexdigest()[:16]}.json"
+
+    def _replace(self, file: Path, text: str) -> None:
+        temporary = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
         # A folder that cannot be written, or a full disk, costs time and nothing else.
         with contextlib.suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            temporary.write_text(json.dumps(document), encoding="utf-8")
-            temporary.replace(self._file)
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(file)
             self._prune()
 
     def _prune(self) -> None:

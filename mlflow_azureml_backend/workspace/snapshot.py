@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.project.snapshot_files import SnapshotFile, list_files
 from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.workspace.blob_container import BlobContainer
 from mlflow_azureml_backend.workspace.digest_cache import DigestCache
 from mlflow_azureml_backend.workspace.file_digests import digest_tree
+from mlflow_azureml_backend.workspace.former_snapshot import last_upload, note_upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -65,66 +66,95 @@ def upload_snapshot(
         ProjectError: The folder cannot be a snapshot, or changes while it is uploaded.
         WorkspaceError: The service refused, or could not be reached.
     """
-    tree = DigestCache(root).digested(list_files(root, exclude=exclude))
+    cache = DigestCache(root)
+    tree = cache.digested(list_files(root, exclude=exclude))
     return connection.once(
         ("snapshot", tree.digest),
-        lambda: _asset_of(
-            connection, tree, transfer or Transfer(visible=False), meanwhile or (lambda: None)
+        lambda: _Upload(connection, cache, tree, transfer or Transfer(visible=False)).asset(
+            meanwhile or (lambda: None)
         ),
     )
 
 
-def _asset_of(
-    connection: Connection,
-    tree: DigestedTree,
-    transfer: Transfer,
-    meanwhile: Callable[[], object],
-) -> str:
-    # The name follows the content, so that an upload that broke off is continued, not repeated.
-    name = str(uuid.uuid5(_NAMESPACE, tree.digest))
-    versions = f"/codes/{name}/versions"
-    known = connection.arm(
-        "GET",
-        versions,
-        api_version=_API,
-        query={"hash": tree.digest, "hashVersion": HASH_VERSION},
-        doing="looking for the snapshot",
-    )
-    if known.get("value"):
-        return str(known["value"][0]["id"])
-    pending = connection.arm(
-        "POST",
-        f"{versions}/1/startPendingUpload",
-        api_version=_API,
-        body={"pendingUploadType": "TemporaryBlobReference"},
-        doing="starting the upload of the snapshot",
-    )["blobReferenceForConsumption"]
-    url, _, signature = pending["credential"]["sasUri"].partition("?")
-    container = BlobContainer(connection.endpoint, url, signature, doing=_DOING)
-    with (
-        transfer.shown("Uploading the snapshot", tree.size, files=len(tree.files)) as advance,
-        ThreadPoolExecutor(1, thread_name_prefix="snapshot") as other,
-    ):
-        upload = other.submit(container.put_files, tree.files, _FOLDER, advance=advance)
-        meanwhile()
-        upload.result()
-    # As azure-ai-ml marks a finished upload.
-    container.set_metadata(
-        f"{_FOLDER}/{tree.files[0].file.name}",
-        {"name": name, "version": "1", "upload_status": "completed"},
-    )
-    asset = connection.arm(
-        "PUT",
-        f"{versions}/1",
-        api_version=_API,
-        body={
-            "properties": {
-                "codeUri": f"{pending['blobUri'].rstrip('/')}/{_FOLDER}",
-                "isAnonymous": True,
-                "isArchived": False,
-                "properties": {"hash_sha256": tree.digest, "hash_version": HASH_VERSION},
-            }
-        },
-        doing="registering the snapshot",
-    )
-    return str(asset["id"])
+class _Upload:
+    """The upload of one snapshot."""
+
+    def __init__(
+        self, connection: Connection, cache: DigestCache, tree: DigestedTree, transfer: Transfer
+    ) -> None:
+        self._connection = connection
+        self._cache = cache
+        self._tree = tree
+        self._transfer = transfer
+        # The name follows the content, so that an upload that broke off is continued.
+        self._name = str(uuid.uuid5(_NAMESPACE, tree.digest))
+
+    def asset(self, meanwhile: Callable[[], object]) -> str:
+        """Give the id of the asset, which is created when every file is confirmed."""
+        connection, digest = self._connection, self._tree.digest
+        known = connection.arm(
+            "GET",
+            f"/codes/{self._name}/versions",
+            api_version=_API,
+            query={"hash": digest, "hashVersion": HASH_VERSION},
+            doing="looking for the snapshot",
+        )
+        if known.get("value"):
+            return str(known["value"][0]["id"])
+        pending = self._begin(self._name)
+        url, _, signature = pending["credential"]["sasUri"].partition("?")
+        self._put_files(BlobContainer(connection.endpoint, url, signature, doing=_DOING), meanwhile)
+        asset = connection.arm(
+            "PUT",
+            f"/codes/{self._name}/versions/1",
+            api_version=_API,
+            body={
+                "properties": {
+                    "codeUri": f"{pending['blobUri'].rstrip('/')}/{_FOLDER}",
+                    "isAnonymous": True,
+                    "isArchived": False,
+                    "properties": {"hash_sha256": digest, "hash_version": HASH_VERSION},
+                }
+            },
+            doing="registering the snapshot",
+        )
+        note_upload(self._cache, connection.ref.arm_id, self._name, url, self._tree)
+        return str(asset["id"])
+
+    def _put_files(self, container: BlobContainer, meanwhile: Callable[[], object]) -> None:
+        tree = self._tree
+        former = last_upload(self._cache, self._connection.ref.arm_id)
+        source = None
+        if former is not None and former.has_many_of(tree):
+            source = former.source(self._begin, _FOLDER)
+        with (
+            self._transfer.shown(
+                "Uploading the snapshot", tree.size, files=len(tree.files)
+            ) as advance,
+            ThreadPoolExecutor(1, thread_name_prefix="snapshot") as other,
+        ):
+            upload = other.submit(
+                container.put_files, tree.files, _FOLDER, advance=advance, source=source
+            )
+            meanwhile()
+            upload.result()
+        # As azure-ai-ml marks a finished upload.
+        container.set_metadata(
+            f"{_FOLDER}/{tree.files[0].file.name}",
+            {"name": self._name, "version": "1", "upload_status": "completed"},
+        )
+
+    def _begin(self, name: str) -> dict[str, Any]:
+        """Begin an upload, or open its container again; the signature holds for hours."""
+
+        def ask() -> dict[str, Any]:
+            answer: dict[str, Any] = self._connection.arm(
+                "POST",
+                f"/codes/{name}/versions/1/startPendingUpload",
+                api_version=_API,
+                body={"pendingUploadType": "TemporaryBlobReference"},
+                doing="starting the upload of the snapshot",
+            )["blobReferenceForConsumption"]
+            return answer
+
+        return self._connection.once(("pending", name), ask)

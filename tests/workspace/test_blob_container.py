@@ -154,3 +154,53 @@ def test_submissions_of_many_threads_share_connection_token_and_snapshot(opened,
         thread.join()
     assert errors == []
     assert len(set(ids)) == 1
+
+
+@pytest.fixture
+def many(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    root = tmp_path / "many"
+    root.mkdir()
+    for number in range(12):
+        (root / f"file {number}.bin").write_bytes(os.urandom(9_000))
+    return root
+
+
+def received(workspace, emulator):
+    query = urlencode({"workspace": workspace.arm_id, "limit": 1000})
+    entries = request(emulator, "GET", f"/_emulator/journal?{query}")["entries"]
+    return [e["received"] for e in entries if ".blob." in e["host"] and e["method"] == "PUT"]
+
+
+@pytest.mark.parametrize("copies", [True, False], ids=["copied", "copies are refused"])
+def test_of_a_changed_project_only_what_changed_travels(opened, many, workspace, emulator, copies):
+    connection = opened._connection
+    upload_snapshot(connection, many)
+    before = sum(received(workspace, emulator))
+    assert before >= 12 * 9_000
+    (many / "file 3.bin").write_bytes(os.urandom(9_000))
+    if not copies:
+        for container in connection._answers.copy():
+            if container[0] == "pending":  # the signature of the former container has ended
+                signed = connection._answers[container][1]["credential"]
+                signed["sasUri"] = signed["sasUri"].replace("sig=", "sig=x")
+    second = upload_snapshot(connection, many)
+    travelled = sum(received(workspace, emulator)) - before
+    assert 9_000 <= travelled < 10_000 if copies else travelled >= 12 * 9_000
+    uri = connection.arm(
+        "GET", second.removeprefix(connection.ref.arm_id), api_version="2023-04-01", doing="x"
+    )["properties"]["codeUri"]
+    name = str(uri).rstrip("/").rsplit("/", 2)[1]
+    store = next(iter(_containers(connection, name)))
+    assert {blob.removeprefix("project/") for blob in store.names("project/")} == {
+        file.name for file in many.iterdir()
+    }
+    assert content(store, "project/file%204.bin") == (many / "file 4.bin").read_bytes()
+    assert content(store, "project/file%203.bin") == (many / "file 3.bin").read_bytes()
+
+
+def _containers(connection, name):
+    for _, answer in list(connection._answers.values()):
+        if isinstance(answer, dict) and "blobUri" in answer and answer["blobUri"].endswith(name):
+            url, _, signature = answer["credential"]["sasUri"].partition("?")
+            yield BlobContainer(connection.endpoint, url, signature, doing="testing")

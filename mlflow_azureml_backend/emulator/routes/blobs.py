@@ -16,6 +16,7 @@ from mlflow_azureml_backend.emulator.blob_call import (
     existing_container,
 )
 from mlflow_azureml_backend.emulator.blob_conditions import check_read, check_write
+from mlflow_azureml_backend.emulator.blob_copy import SOURCE, SOURCE_MD5, pieces_of, source_of
 from mlflow_azureml_backend.emulator.blob_download import download
 from mlflow_azureml_backend.emulator.blob_headers import (
     blob_headers,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.emulator.blob_files import Check
     from mlflow_azureml_backend.emulator.blob_info import BlobInfo
 
-_NOT_EMULATED: Final = frozenset({"x-ms-copy-source", "x-ms-structured-body"})
+_NOT_EMULATED: Final = frozenset({"x-ms-structured-body", "x-ms-copy-source-authorization"})
 
 
 def get_blob(call: Call) -> Response:
@@ -52,19 +53,25 @@ def describe_blob(call: Call) -> Response:
 
 
 def put_blob(call: Call) -> Response:
-    """Put Blob."""
+    """Put Blob, and Put Blob From URL."""
     granted = authorize(call, "wc")
     kind = call.headers.get("x-ms-blob-type", "")
-    # Copies, pages and checksums woven into the body are other operations.
+    # Copies in the background, pages and checksums woven into the body are other operations.
     if kind not in {"BlockBlob", "AppendBlob"} or _NOT_EMULATED & set(call.headers):
         raise unknown("blob", "PUT", call.host, f"{call.path} (x-ms-blob-type '{kind}')")
     existing_container(call)
+    pieces, content = call.stream, given_content(call.headers, plain=True)
+    content_md5 = call.headers.get("content-md5") or call.headers.get("x-ms-blob-content-md5")
+    if SOURCE in call.headers:
+        source = source_of(call)
+        pieces, content_md5 = pieces_of(source), call.headers.get(SOURCE_MD5)
+        content = {**source.content, **given_content(call.headers, plain=False)}
     info = call.emulation.blobs.files.put(
         address_of(call),
-        call.stream,
-        content=given_content(call.headers, plain=True),
+        pieces,
+        content=content,
         metadata=given_metadata(call.headers),
-        content_md5=call.headers.get("content-md5") or call.headers.get("x-ms-blob-content-md5"),
+        content_md5=content_md5,
         append=kind == "AppendBlob",
         check=_may_replace(call, granted),
     )
