@@ -36,6 +36,7 @@ HANDED_DOWN = (
     *("compute", "environment", "image", "inject", "lock"),
     *("environment_variables", "resources", "distribution", "limits", "queue_settings"),
     *("identity", "tags", "properties", "snapshot", "max_input_size", "queue_timeout"),
+    "mirror_artifacts",
 )
 """Keys of the backend config that hold for the runs of a job as for the job itself."""
 
@@ -54,6 +55,9 @@ ITS_OWN = MappingProxyType(
         "job_file": "is laid under the other keys, which are handed down",
         "dry_run": "asks for no run at all",
         "sweep": "varies the job's parameters",
+        "steps": "says which runs the job consists of",
+        "tracking": "the job's tracking URI decides for the runs that it starts",
+        "register_model": "names the job's model",
         "stream": "is about the terminal of who started the job",
         "on_interrupt": "is about the keyboard of who started the job",
     }

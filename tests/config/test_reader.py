@@ -98,6 +98,7 @@ def test_every_key_is_read():
             "early_termination": None,
         },
         "steps": None,
+        "register_model": None,
         "mirror_artifacts": "all",
         "stream": False,
         "on_interrupt": "detach",
