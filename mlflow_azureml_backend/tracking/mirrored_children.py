@@ -17,7 +17,12 @@ from mlflow.tracking import MlflowClient
 
 from mlflow_azureml_backend.errors import NotFoundError, TrackingError, WorkspaceError
 from mlflow_azureml_backend.job import JobHandle, JobStatus, RunOutcome
-from mlflow_azureml_backend.tracking.handle_tags import JOB_NAME, STUDIO_URL, tags_of
+from mlflow_azureml_backend.tracking.handle_tags import (
+    JOB_NAME,
+    MIRROR_ARTIFACTS,
+    STUDIO_URL,
+    tags_of,
+)
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun
 from mlflow_azureml_backend.tracking.run_tags import BACKEND_VERSION, DIRTY
 from mlflow_azureml_backend.tracking.source_run import SourceRun
@@ -160,7 +165,6 @@ class MirroredChildren:
         Raises:
             WorkspaceError: The workspace's runs could not be read.
             MlflowException: The user's store refused.
-            TrackingError: It refused the end of a run.
         """
         for child in self._service.tracked_run(source_id).children():
             name = str(child["info"]["run_id"])
@@ -172,7 +176,11 @@ class MirroredChildren:
             if status is None:
                 run.update()
             else:
-                run.finish(RunOutcome(status=status))
+                try:
+                    run.finish(RunOutcome(status=status))
+                except TrackingError as error:
+                    # A child that somebody deleted must not keep the parent's run from its end.
+                    _logger.warning("Child run '%s' is not mirrored: %s", name, error)
                 self._ended.add(name)
 
     def _run(self, parent: str, name: str, child: Mapping[str, Any]) -> MirroredRun:
@@ -185,8 +193,11 @@ class MirroredChildren:
             tags |= tags_of(handle)
         known = self._runs_below(parent)
         if name not in known:
+            above = self._client.get_run(parent)
+            if MIRROR_ARTIFACTS in above.data.tags:
+                tags[MIRROR_ARTIFACTS] = above.data.tags[MIRROR_ARTIFACTS]
             run = self._client.create_run(
-                self._client.get_run(parent).info.experiment_id,
+                above.info.experiment_id,
                 start_time=int(child["info"].get("start_time") or time.time() * 1000),
                 tags={**tags, "mlflow.parentRunId": parent, SOURCE_RUN: name},
             )

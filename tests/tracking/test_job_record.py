@@ -13,7 +13,7 @@ def test_the_job_is_an_artifact_of_the_run(run_id):
 def test_a_store_that_takes_no_artifacts_is_told_and_fails_nothing(client, tmp_path, caplog):
     (tmp_path / "file").write_text("in the way")
     experiment = client.create_experiment(
-        "no artifacts", artifact_location=(tmp_path / "file").as_uri()
+        "no place for artifacts", artifact_location=(tmp_path / "file").as_uri()
     )
     run_id = client.create_run(experiment).info.run_id
     log_job(run_id, "command: x\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+
 import pytest
 
 from mlflow_azureml_backend.errors import NotFoundError, UnavailableError
@@ -40,14 +42,14 @@ class Run:
             raise self.error
         return iter([run.document() for run in self.runs])
 
-    def metric_history(self, key):
-        raise AssertionError(key)
+    @contextmanager
+    def files(self):
+        yield self
 
-    def artifacts(self):
+    listed = ()
+
+    def logged_models(self):
         return []
-
-    def download(self, path, target):
-        raise AssertionError((path, target))
 
 
 class Service:
