@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from azure.ai.ml import Input, MLClient, Output, command, dsl, load_job
 from azure.ai.ml.entities import Environment
 
@@ -14,8 +15,6 @@ from tests.emulator.test_control_jobs import job_names, mlflow_run
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
     from tests.emulator.conftest import Ask, Jobs
 
@@ -77,6 +76,7 @@ jobs:
 """
 
 
+@pytest.mark.slow  # the client looks at the log every two seconds
 def test_the_steps_of_a_yaml_file_hand_on_data_and_the_pipeline_is_streamed(
     client: MLClient,
     jobs: Jobs,
@@ -146,7 +146,7 @@ def test_the_steps_of_a_yaml_file_hand_on_data_and_the_pipeline_is_streamed(
 
 
 def test_a_function_is_a_pipeline_and_what_is_wrong_with_it_is_told_before_it_runs(
-    client: MLClient, ask: Ask
+    client: MLClient, jobs: Jobs, ask: Ask
 ) -> None:
     say = command(
         name="say",
@@ -157,7 +157,7 @@ def test_a_function_is_a_pipeline_and_what_is_wrong_with_it_is_told_before_it_ru
     )
     hear = command(
         name="hear",
-        command="cat ${{inputs.said}}/text",
+        command="grep hello ${{inputs.said}}/text",
         inputs={"said": Input(type="uri_folder")},
         environment=Environment(image=IMAGE),
     )
@@ -201,3 +201,4 @@ def test_a_function_is_a_pipeline_and_what_is_wrong_with_it_is_told_before_it_ru
     answer = ask("PUT", "/jobs/other", {"properties": {**sent, "jobs": {"a": gone}}})
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "NotFound")
     assert ask("GET", "/jobs/other").status_code == 404
+    assert jobs.wait(pipeline.name)["status"] == "Completed"

@@ -7,12 +7,8 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from mlflow_azureml_backend.emulator.job_body import new_job
-from mlflow_azureml_backend.emulator.pipelines.bindings import (
-    bindings_in,
-    filled_text,
-    whole_binding,
-)
-from mlflow_azureml_backend.emulator.pipelines.steps import LITERALS
+from mlflow_azureml_backend.emulator.pipelines.bindings import bindings_in, filled_text
+from mlflow_azureml_backend.emulator.pipelines.step_data import step_inputs, step_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,22 +20,6 @@ _STEPS: Final = uuid.UUID("6c3cf1c5-5d5c-5b8e-9a0b-0f6c1f6f1d57")
 _OPTIONAL: Final = re.compile(r"\$\[\[(.*?)\]\]", re.DOTALL)
 _NAMED_INPUT: Final = re.compile(r"\$\{\{\s*inputs\.([\w.-]+)\s*\}\}")
 _NUMBERS: Final = re.compile(r".*(_count|_count_per_instance|port|priority)")
-# A component writes them small, as its YAML file does; a step as the service's own API.
-_INPUT_MODES: Final = {
-    "mount": "ReadOnlyMount",
-    "ro_mount": "ReadOnlyMount",
-    "rw_mount": "ReadWriteMount",
-    "download": "Download",
-    "direct": "Direct",
-    "eval_mount": "EvalMount",
-    "eval_download": "EvalDownload",
-}
-_OUTPUT_MODES: Final = {
-    "mount": "ReadWriteMount",
-    "rw_mount": "ReadWriteMount",
-    "upload": "Upload",
-    "direct": "Direct",
-}
 _DISTRIBUTIONS: Final = {
     "pytorch": "PyTorch",
     "mpi": "Mpi",
@@ -86,13 +66,13 @@ def step_body(
     """
     given = {name: value for name, value in (properties.get("inputs") or {}).items() if value}
     literals = {
-        name: str(value["value"])
+        name: str(value.get("value") or "")
         for name, value in given.items()
         if value.get("jobInputType") == "literal"
     }
     spec = step.component
     sent: Mapping[str, Any] = _filled(step.sent, literals)
-    inputs = _inputs(step, given, literals, source_uri)
+    inputs = step_inputs(step, given, literals, source_uri)
     component = str(step.sent["componentId"])
     short = node_id(job)
     return new_job(
@@ -131,7 +111,7 @@ def step_body(
                 **(sent.get("environment_variables") or {}),
             },
             "inputs": inputs,
-            "outputs": _outputs(step, properties, job),
+            "outputs": step_outputs(step, properties, job),
             "distribution": _distribution(sent, spec),
             "resources": _camel({**(spec.get("resources") or {}), **(sent.get("resources") or {})}),
             "limits": _camel(sent.get("limits") or spec.get("limits")),
@@ -156,72 +136,6 @@ def pipeline_outputs(steps: Mapping[str, PipelineStep]) -> dict[str, tuple[str, 
         for binding in bindings_in(str(value.get("value") or ""))
         if binding.output
     }
-
-
-def _inputs(
-    step: PipelineStep,
-    given: Mapping[str, Mapping[str, Any]],
-    literals: Mapping[str, str],
-    source_uri: Callable[[str, str], str],
-) -> dict[str, dict[str, Any]]:
-    inputs: dict[str, dict[str, Any]] = {}
-    for name, declared in step.declared_inputs.items():
-        sent = step.inputs.get(name) or {}
-        text = str(sent.get("value") if sent.get("value") is not None else "")
-        binding = whole_binding(text)
-        found: Mapping[str, Any] = sent
-        if binding and binding.source:
-            found = {"uri": source_uri(*binding.source)}
-        elif binding:
-            found = given.get(str(binding.input)) or {}
-        elif sent:
-            found = {**sent, "value": filled_text(text, literals)}
-        if not found and declared.get("default") is not None:
-            found = {"value": str(declared["default"])}
-        if not found:
-            continue
-        if declared.get("type") in LITERALS:
-            inputs[name] = {"jobInputType": "literal", "value": str(found.get("value") or "")}
-            continue
-        mode = sent.get("mode") or found.get("mode") or _INPUT_MODES.get(str(declared.get("mode")))
-        inputs[name] = {
-            "jobInputType": declared.get("type"),
-            "uri": found.get("uri"),
-            "mode": mode or "ReadOnlyMount",
-        }
-    return inputs
-
-
-def _outputs(
-    step: PipelineStep, properties: Mapping[str, Any], job: str
-) -> dict[str, dict[str, Any]]:
-    store = str((properties.get("settings") or {}).get("default_datastore") or "")
-    store = store.rpartition("/")[2].rpartition(":")[2] or "workspaceblobstore"
-    outputs = {}
-    for name, declared in step.declared_outputs.items():
-        sent = step.outputs.get(name) or {}
-        binding = whole_binding(str(sent.get("value") or ""))
-        bound = (properties.get("outputs") or {}).get(binding.output) if binding else None
-        above: Mapping[str, Any] = bound or {}
-        uri = sent.get("uri") or above.get("uri")
-        if not uri:
-            uri = "azureml://datastores/${{default_datastore}}/paths/azureml/${{name}}/"
-            uri += "${{output_name}}/"
-        for variable, value in (
-            ("name", job),
-            ("output_name", name),
-            ("default_datastore", store),
-        ):
-            uri = uri.replace(f"${{{{{variable}}}}}", value)
-        mode = sent.get("mode") or above.get("mode") or _OUTPUT_MODES.get(str(declared.get("mode")))
-        outputs[name] = {
-            "jobOutputType": declared.get("type") or above.get("jobOutputType"),
-            "mode": mode or "ReadWriteMount",
-            "uri": uri,
-            "assetName": sent.get("name") or above.get("assetName"),
-            "assetVersion": sent.get("version") or above.get("assetVersion"),
-        }
-    return outputs
 
 
 def _command(command: str, inputs: Mapping[str, Any]) -> str:
