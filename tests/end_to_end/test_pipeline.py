@@ -175,8 +175,8 @@ def test_the_rendered_pipeline_is_the_one_that_is_submitted(client, config, sign
     assert {name: job.status for name, job in steps.items()} == dict.fromkeys(
         ["prepare", "fit"], "Completed"
     )
-    assert [model.version for model in sdk.models.list(name="fitted")] == ["1"]
     sdk.jobs.stream(theirs.name)
+    assert {model.version for model in sdk.models.list(name="fitted")} == {"1", "2"}
 
 
 @pytest.mark.slow
@@ -199,3 +199,37 @@ def test_the_documented_pipeline_runs(mlflow_run, emulator, client, tmp_path):
     assert result.exit_code == 0, result.stderr
     assert "[prepare] ['data.csv', " in result.stdout
     assert "'--rate', '0.5', '--model', " in result.stdout
+
+
+@pytest.mark.campaign
+def test_in_the_workspaces_own_store_the_children_are_the_steps_own_runs(
+    config, signed_in, tmp_path, monkeypatch
+):
+    import mlflow
+
+    from mlflow_azureml_backend.job import WorkspaceRef
+    from mlflow_azureml_backend.workspace import connect
+
+    monkeypatch.chdir(tmp_path)
+    facts = connect(WorkspaceRef(**config["workspace"]))._connection.workspace_facts
+    mlflow.set_tracking_uri(facts["properties"]["mlFlowTrackingUri"])
+    try:
+        run = mlflow.projects.run(
+            PROJECT,
+            backend="azureml",
+            backend_config={**config, "stream": False},
+            experiment_name="sample",
+        )
+        client = mlflow.MlflowClient()
+        whole = client.get_run(run.run_id)
+        found = client.search_runs([whole.info.experiment_id])
+        steps = by_name(found)
+        [file] = [f for f in client.list_artifacts(run.run_id, "azureml") if "steps" in f.path]
+    finally:
+        mlflow.set_tracking_uri(None)
+
+    assert (run.run_id, file.path) == (run.job_name, "azureml/steps.json")
+    assert steps["fit"].data.tags["mlflow.parentRunId"] == run.run_id
+    assert steps["fit"].data.tags["mlflow.project.entryPoint"] == "train"
+    assert steps["fit"].data.params["label"] == "plain"
+    assert len(found) == 3
