@@ -51,8 +51,11 @@ def submit_job(connection: Connection, spec: JobSpec, *, name: str, code_id: str
     try:
         with service_errors(f"submitting job '{name}'"):
             _put(connection, spec, name, code_id)
-    except UnavailableError:
-        return read_handle(connection, name)
+    except UnavailableError as error:
+        try:
+            return read_handle(connection, name)
+        except NotFoundError:
+            raise error from None  # what went wrong is not that the job is not there
     except NotFoundError as error:
         raise SubmissionError(f"{error} Something the job refers to does not exist.") from error
     except WorkspaceError as error:

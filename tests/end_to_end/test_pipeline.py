@@ -83,7 +83,7 @@ def test_steps_are_one_run_with_a_child_for_each_and_their_lines(
 
 
 @pytest.mark.slow
-def test_a_step_that_fails_fails_the_run_and_is_named(mlflow_run, client, config):
+def test_a_step_that_fails_fails_the_run_and_is_named(mlflow_run, client, config, tmp_path):
     from mlflow_azureml_backend.cli import main
 
     result = mlflow_run(PROJECT, "--backend-config", json.dumps(config), "-P", "code=3")
@@ -98,11 +98,19 @@ def test_a_step_that_fails_fails_the_run_and_is_named(mlflow_run, client, config
     assert statuses == {None: "FAILED", "prepare": "FINISHED", "fit": "FAILED"}
     [whole] = [run for run in runs if "azureml.step" not in run.data.tags]
 
-    def verb(*arguments):
-        return CliRunner().invoke(main, [*arguments, whole.info.run_id])
+    [fit] = [run for run in runs if run.data.tags.get("azureml.step") == "fit"]
+
+    def verb(name, run=whole):
+        return CliRunner().invoke(main, [name, run.info.run_id])
 
     assert verb("status").stdout.splitlines() == ["Failed", "prepare\tCompleted", "fit\tFailed"]
     assert "[prepare] said 'prepared' after ['one', 'two']" in verb("logs").stdout
+    assert "said 'plain' after ['one', 'two', 'prepared']" in verb("logs", fit).stdout.splitlines()
+    assert "Failed" in verb("show").stdout
+    assert verb("download", fit).exit_code == 0
+    # What it wrote is kept, though it failed.
+    [model] = tmp_path.glob("*/named-outputs/model/model.txt")
+    assert model.read_text() == "one\ntwo\nprepared\nplain\n"
 
 
 @pytest.mark.campaign
@@ -199,37 +207,3 @@ def test_the_documented_pipeline_runs(mlflow_run, emulator, client, tmp_path):
     assert result.exit_code == 0, result.stderr
     assert "[prepare] ['data.csv', " in result.stdout
     assert "'--rate', '0.5', '--model', " in result.stdout
-
-
-@pytest.mark.campaign
-def test_in_the_workspaces_own_store_the_children_are_the_steps_own_runs(
-    config, signed_in, tmp_path, monkeypatch
-):
-    import mlflow
-
-    from mlflow_azureml_backend.job import WorkspaceRef
-    from mlflow_azureml_backend.workspace import connect
-
-    monkeypatch.chdir(tmp_path)
-    facts = connect(WorkspaceRef(**config["workspace"]))._connection.workspace_facts
-    mlflow.set_tracking_uri(facts["properties"]["mlFlowTrackingUri"])
-    try:
-        run = mlflow.projects.run(
-            PROJECT,
-            backend="azureml",
-            backend_config={**config, "stream": False},
-            experiment_name="sample",
-        )
-        client = mlflow.MlflowClient()
-        whole = client.get_run(run.run_id)
-        found = client.search_runs([whole.info.experiment_id])
-        steps = by_name(found)
-        [file] = [f for f in client.list_artifacts(run.run_id, "azureml") if "steps" in f.path]
-    finally:
-        mlflow.set_tracking_uri(None)
-
-    assert (run.run_id, file.path) == (run.job_name, "azureml/steps.json")
-    assert steps["fit"].data.tags["mlflow.parentRunId"] == run.run_id
-    assert steps["fit"].data.tags["mlflow.project.entryPoint"] == "train"
-    assert steps["fit"].data.params["label"] == "plain"
-    assert len(found) == 3
