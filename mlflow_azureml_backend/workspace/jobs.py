@@ -70,7 +70,7 @@ def read_handle(connection: Connection, name: str) -> JobHandle:
         NotFoundError: There is no such job.
     """
     job = read_job(connection, name)
-    studio = job["properties"].get("services", {}).get("Studio") or {}
+    studio = properties_of(job).get("services", {}).get("Studio") or {}
     return JobHandle(
         workspace=connection.ref, job_name=str(job["name"]), studio_url=studio.get("endpoint")
     )
@@ -79,6 +79,15 @@ def read_handle(connection: Connection, name: str) -> JobHandle:
 def read_job(connection: Connection, name: str) -> dict[str, Any]:
     """Read a job's ARM resource."""
     return connection.arm("GET", f"/jobs/{name}", api_version=_API, doing=f"reading job '{name}'")
+
+
+def properties_of(job: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give what a job's ARM resource says; nothing for a pipeline's step, which is run history's.
+
+    Args:
+        job: As `read_job` gives it.
+    """
+    return job.get("properties") or {}
 
 
 def cancel_job(connection: Connection, name: str) -> None:
