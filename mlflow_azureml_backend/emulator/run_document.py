@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from mlflow_azureml_backend.emulator.job_outputs import input_assets, output_assets
 from mlflow_azureml_backend.emulator.resources import USER, timestamp
+from mlflow_azureml_backend.emulator.run_kind import compute_of, parameters_of, run_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,38 +16,6 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.emulator.resources import WorkspaceKey
     from mlflow_azureml_backend.emulator.state import Document
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Kind:
-    run_type: str
-    orchestrator: str
-    traits: tuple[str, ...]
-    attribution: str | None = None
-
-
-_KINDS: Final[Mapping[str, _Kind]] = {
-    "Command": _Kind(
-        run_type="azureml.scriptrun",
-        orchestrator="Execution",
-        traits=("scriptRun", "remote", "MFE", "DevPlatv2", "CommonRuntime"),
-    ),
-    "Sweep": _Kind(
-        run_type="hyperdrive",
-        orchestrator="HyperDrive",
-        traits=("hyperDrive", "remote", "MFE", "DevPlatv2"),
-    ),
-    "Pipeline": _Kind(
-        run_type="azureml.PipelineRun",
-        orchestrator="Pipeline",
-        traits=("azureml.PipelineRun", "MFE", "HTTP", "DevPlatv2"),
-    ),
-}
-_STEP: Final = _Kind(
-    run_type="azureml.StepRun",
-    orchestrator="Execution",
-    traits=("azureml.StepRun", "scriptRun", "remote", "OsType:Linux", "CommonRuntime"),
-    attribution="Aether",
-)
 _RUNS: Final = uuid.UUID("0a4a5a7b-7d0e-5d43-9d8c-0a3c41d3be1c")
 
 
@@ -121,7 +89,7 @@ def run_metadata(
         "name": None,
         "description": job.body["description"],
         "hidden": job.body["isArchived"],
-        "runType": _kind(job).run_type,
+        "runType": run_kind(job).run_type,
         "actionUris": {},
         "scriptName": None,
         "uniqueChildRunComputeTargets": [],
@@ -181,11 +149,11 @@ def _course(job: Document, run: Mapping[str, Any], region: str) -> dict[str, Any
 
 
 def _description(job: Document) -> dict[str, Any]:
-    kind = _kind(job)
+    kind = run_kind(job)
     return {
         "tags": job.body["tags"],
         "properties": job.body["properties"],
-        "parameters": _parameters(job),
+        "parameters": parameters_of(job),
         "services": {},
         "settings": {},
         "runTypeV2": {
@@ -194,48 +162,8 @@ def _description(job: Document) -> dict[str, Any]:
             "attribution": kind.attribution,
             "computeType": None if job.body["jobType"] == "Pipeline" else "AmlcTrain",
         },
-        **_compute(job),
+        **compute_of(job),
     }
-
-
-def _parameters(job: Document) -> dict[str, Any]:
-    if job.body["jobType"] != "Pipeline":
-        return job.body.get("parameters") or {}
-    return {
-        name: body["value"]
-        for name, body in job.body["inputs"].items()
-        if body["jobInputType"] == "literal"
-    }
-
-
-def _compute(job: Document) -> dict[str, Any]:
-    if job.body["jobType"] == "Pipeline":  # which no compute runs: only its steps are
-        return {"target": None, "computeRequest": None, "compute": None}
-    compute = (job.body["computeId"] or "serverless").rpartition("/")[2]
-    about = job.body["trial"] if job.body["jobType"] == "Sweep" else job.body
-    count = about["resources"]["instanceCount"]
-    return {
-        "target": compute,
-        "computeRequest": {"nodeCount": count, "gpuCount": 0},
-        "compute": {
-            "target": compute,
-            "targetType": "amlcompute",
-            "vmSize": None,
-            "instanceType": None,
-            "instanceCount": count,
-            "gpuCount": 0,
-            "priority": None,
-            "region": None,
-            "armId": None,
-            "properties": None,
-        },
-    }
-
-
-def _kind(job: Document) -> _Kind:
-    if job.body["properties"].get("azureml.runsource") == "azureml.StepRun":
-        return _STEP
-    return _KINDS[job.body["jobType"]]
 
 
 def _people(tenant: str) -> dict[str, Any]:

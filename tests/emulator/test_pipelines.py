@@ -162,9 +162,13 @@ def test_a_function_is_a_pipeline_and_what_is_wrong_with_it_is_told_before_it_ru
         environment=Environment(image=IMAGE),
     )
 
+    client.components.create_or_update(say.component)
+    registered = client.components.get("say", label="latest")
+    assert [found.version for found in client.components.list(name="say")] == ["1"]
+
     @dsl.pipeline(default_compute="cpu-cluster")
     def talk(text="nothing"):  # type: ignore[no-untyped-def] (it reads annotations itself)
-        spoken = say(text=text)
+        spoken = registered(text=text)
         hear(said=spoken.outputs.said)
         return {"said": spoken.outputs.said}
 
@@ -177,6 +181,7 @@ def test_a_function_is_a_pipeline_and_what_is_wrong_with_it_is_told_before_it_ru
         return str(answer.json()["error"]["message"])
 
     speak, listen = sent["jobs"].values()
+    assert speak["componentId"].endswith("/components/say/versions/1")
     bound = {"value": "${{parent.jobs.b.outputs.said}}", "job_input_type": "literal"}
     assert refusal({"a": {**listen, "inputs": {"said": bound}}}) == (
         "Invalid binding expression since the source componentJob b does not exist."

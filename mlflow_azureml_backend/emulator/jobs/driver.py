@@ -134,5 +134,6 @@ class Driver(ABC):
             raise
         except Exception as error:
             _LOGGER.exception("The job %s failed in the emulator.", self._name)
+            self._break_off(JobStatus.FAILED)
             return JobStatus.FAILED, internal(error)
         return JobStatus.COMPLETED, None

@@ -86,7 +86,7 @@ def step_body(
     """
     given = {name: value for name, value in (properties.get("inputs") or {}).items() if value}
     literals = {
-        name: str(value["value"])
+        name: str(value.get("value") or "")
         for name, value in given.items()
         if value.get("jobInputType") == "literal"
     }

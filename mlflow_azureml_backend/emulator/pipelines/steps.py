@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any, Final
 
 from mlflow_azureml_backend.emulator.field_checks import invalid
-from mlflow_azureml_backend.emulator.pipelines.bindings import bindings_in
+from mlflow_azureml_backend.emulator.pipelines.bindings import bindings_in, whole_binding
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -94,13 +94,14 @@ def ordered(pipeline: Mapping[str, Any], steps: Mapping[str, PipelineStep]) -> l
 def _check_inputs(
     pipeline: Mapping[str, Any], steps: Mapping[str, PipelineStep], step: PipelineStep
 ) -> None:
-    for name in step.inputs:
+    for name, value in step.inputs.items():
         if name not in step.declared_inputs:
             raise _refused(
                 f"Invalid component job since input {name} for component job {step.name} does not "
                 "exist.",
                 "InvalidComponentJobInput",
             )
+        _check_uri(step, name, value)
     given = pipeline.get("inputs") or {}
     missing = set()
     for name, binding in step.bindings():
@@ -115,16 +116,28 @@ def _check_inputs(
         elif not given.get(binding.input):
             missing.add(name)
         _check_kind(step, name, is_data=_is_data(given, binding))
+    _check_required(step, set(step.inputs) - missing)
+
+
+def _check_required(step: PipelineStep, has: set[str]) -> None:
     for name, declared in step.declared_inputs.items():
         optional = str(declared.get("optional")).lower() == "true"
-        if optional or declared.get("default") is not None:
-            continue
-        if name in missing or name not in step.inputs:
+        if name not in has and not optional and declared.get("default") is None:
             raise _refused(
                 f"Invalid component job since the required input {name} for component job "
                 f"{step.name} has no value: bind it, or give one.",
                 "InvalidComponentJobInput",
             )
+
+
+def _check_uri(step: PipelineStep, name: str, value: Mapping[str, Any]) -> None:
+    is_data = step.declared_inputs[name].get("type") not in LITERALS
+    if is_data and not value.get("uri") and whole_binding(str(value.get("value") or "")) is None:
+        raise _refused(
+            f"Invalid component job since input {name} for component job {step.name} is data: "
+            "give its uri, or bind it.",
+            "InvalidComponentJobInput",
+        )
 
 
 def _check_source(steps: Mapping[str, PipelineStep], source: tuple[str, str]) -> None:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mlflow_azureml_backend.emulator.assets import AssetKind
 from mlflow_azureml_backend.emulator.errors import ServiceError
-from mlflow_azureml_backend.emulator.field_checks import DESCRIBED, check_fields, invalid
+from mlflow_azureml_backend.emulator.field_checks import (
+    DESCRIBED,
+    Each,
+    Kind,
+    check_fields,
+    invalid,
+)
 from mlflow_azureml_backend.emulator.routes.assets import asset_routes
 from mlflow_azureml_backend.emulator.routes.management import managed, sent_properties, stored
 
@@ -21,6 +27,22 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.emulator.routing import Call
 
 _ANONYMOUS: Final = uuid.UUID("b61cf6f2-0d52-53c1-9a47-3a1f2a6f0d0b")
+_FIELDS: Final[Kind] = {
+    **DESCRIBED,
+    "isAnonymous": bool,
+    "componentSpec": {
+        "type": str,
+        "command": str,
+        "code": str,
+        "environment": str,
+        "environment_variables": dict,
+        "inputs": Each(dict),
+        "outputs": Each(dict),
+        "resources": dict,
+        "distribution": dict,
+        "limits": dict,
+    },
+}
 _SHAPE: Final[Mapping[str, Any]] = {
     "description": None,
     "tags": {},
@@ -80,7 +102,7 @@ def _changed(name: str, version: str) -> ServiceError:
 COMPONENTS: Final = AssetKind(
     kind="component",
     segment="components",
-    fields={**DESCRIBED, "isAnonymous": bool, "componentSpec": dict},
+    fields=_FIELDS,
     shape=_SHAPE,
     accept=_accept,
     missing_version=component_not_found,
@@ -95,14 +117,16 @@ COMPONENTS: Final = AssetKind(
 def _put_version(call: Call) -> Response:
     """Store a component; of an anonymous one the service chooses the version, by its content."""
     sent, version = sent_properties(call), call.params["version"]
-    check_fields(sent, {"isAnonymous": bool, "componentSpec": dict})
+    check_fields(sent, _FIELDS)
     if not sent.get("componentSpec"):
         raise invalid("The ComponentSpec field is required.")
     if sent.get("isAnonymous"):
         content = json.dumps(sent, sort_keys=True)
         version = str(uuid.uuid5(_ANONYMOUS, f"{call.workspace.storage_key}/{content}"))
+    name, spec = call.params["name"], sent["componentSpec"]
+    spec = {"name": name, "version": version, **spec}
     document, created = COMPONENTS.put_version(
-        call.emulation.state, call.workspace, call.params["name"], version, sent
+        call.emulation.state, call.workspace, name, version, {**sent, "componentSpec": spec}
     )
     return stored(call, COMPONENTS.rendered(call.workspace, document), created=created)
 

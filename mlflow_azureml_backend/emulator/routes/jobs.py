@@ -172,12 +172,14 @@ def _delete(call: Call) -> Response:
     document = state.get(_KIND, key.storage_key, name)
     if document is None:
         return Response(status_code=204)
-    if not JobStatus(document.body["status"]).is_terminal:
-        raise invalid(
-            f"The job {name} is in status {document.body['status']}, it can't be deleted. "
-            "Cancel it first.",
-            "DeleteJobInNonTerminalStatus",
-        )
+    parent = state.get(_KIND, key.storage_key, parent_of(state, key, name) or "")
+    for needed in filter(None, (parent, document)):  # what a parent goes by stays until its end
+        if not JobStatus(needed.body["status"]).is_terminal:
+            raise invalid(
+                f"The job {needed.name} is in status {needed.body['status']}, {name} can't be "
+                "deleted. Cancel it first.",
+                "DeleteJobInNonTerminalStatus",
+            )
     with state.together():
         for each in (*children(state, key, name), name):
             state.delete(_KIND, key.storage_key, each)

@@ -9,7 +9,11 @@ from mlflow_azureml_backend.emulator.field_checks import Each, Kind, check_field
 from mlflow_azureml_backend.emulator.pipelines.step_body import step_body
 from mlflow_azureml_backend.emulator.pipelines.steps import PipelineStep, ordered
 from mlflow_azureml_backend.emulator.routes.components import COMPONENTS
-from mlflow_azureml_backend.emulator.routes.job_checks import check_job, referenced
+from mlflow_azureml_backend.emulator.routes.job_checks import (
+    check_job,
+    check_job_fields,
+    referenced,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,6 +63,7 @@ def check_pipeline(state: State, key: WorkspaceKey, pipeline: Mapping[str, Any])
             raise _unsupported(f"The setting {setting} is not supported by the emulator.")
     for step in read_steps(state, key, pipeline):
         body = step_body("", pipeline, step, "", lambda job, output: f"{job}/{output}")
+        check_job_fields(body)
         check_job(state, key, body)
 
 

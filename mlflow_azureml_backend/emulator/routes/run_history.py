@@ -109,7 +109,7 @@ def _run_data(call: Call) -> Response:
 
 
 def _children(call: Call) -> Response:
-    """List the child runs of a job: the trials of a sweep, and none of a command job."""
+    """List the child runs of a job: a sweep's trials, a pipeline's steps; of others none."""
     key, run_id = call.workspace, call.params["run"]
     _found(call, key, run_id)
     names = children(call.emulation.state, key, run_id)

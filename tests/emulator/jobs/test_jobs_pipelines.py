@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from mlflow_azureml_backend.emulator.job_creation import children, create_job
+from mlflow_azureml_backend.emulator.jobs.pace import Pace
+from mlflow_azureml_backend.emulator.jobs.status import JobStatus
+from mlflow_azureml_backend.emulator.jobs.stepping import advance
 from mlflow_azureml_backend.emulator.pipeline_body import new_pipeline
+from mlflow_azureml_backend.emulator.pipelines.step_body import step_job_name
 from mlflow_azureml_backend.emulator.runtimes.host import HostRuntime
 
 if TYPE_CHECKING:
@@ -118,3 +122,23 @@ def test_a_pipeline_goes_on_after_a_restart_with_the_steps_it_had(
     log = again.artifact("logs/azureml/executionlogs.txt", "mine")
     assert log.count("Submitting 1 runs") == 3
     assert log.count("Completing processing run id") == 3
+
+
+def test_a_held_pipeline_and_its_steps_are_taken_on_one_by_one(bench: Bench) -> None:
+    def advanced(name: str, to: JobStatus, seconds: float = 60.0) -> Any:
+        at = JobStatus(bench.status(name))
+        return advance(bench.engine, bench.key, name, at, to=to, seconds=seconds)
+
+    bench.engine.paces.change(bench.key, Pace(held=True, seconds=0.0))
+    submit(bench, {"only": "true"})
+    assert bench.status("mine") == "Preparing"
+
+    step = step_job_name(bench.key, "mine", "only")
+    bench.engine.paces.permit(bench.key, step, JobStatus.RUNNING)
+    assert advanced("mine", JobStatus.RUNNING).reached
+    bench.state.wait_for(lambda: bench.state.statuses[step][-1:] == ["Running"])
+
+    waiting = advanced("mine", JobStatus.COMPLETED, seconds=0.0)
+    assert (waiting.reached, waiting.reason) == (False, "its steps have not ended")
+    assert advanced(step, JobStatus.COMPLETED).status is JobStatus.COMPLETED
+    assert bench.end_of("mine") == "Completed"
