@@ -140,6 +140,7 @@ def _compute(value: str) -> str:
 _NOT_WITH_STEPS = {
     "sweep": "a run is either a sweep or a pipeline",
     "outputs": "each output belongs to a step, under `steps.NAME.outputs`",
+    "compute": "a pipeline runs in the workspace, and not on this machine",
     "parent_job_name": "Azure ML takes no pipeline for a child of another job",
 }
 
@@ -321,7 +322,11 @@ class BackendConfig(_Section):
     @model_validator(mode="after")
     def _steps_go_together(self) -> BackendConfig:
         # What a job file or MLflow gives a run, too, is no step's and not the pipeline's.
-        given = [key for key in _NOT_WITH_STEPS if getattr(self, key)]
+        given = [
+            key
+            for key in _NOT_WITH_STEPS
+            if getattr(self, key) and (key != "compute" or self.compute == "local")
+        ]
         if self.steps is not None and given:
             raise PydanticCustomError(
                 "not_with_steps",

@@ -12,7 +12,7 @@ from mlflow_azureml_backend.config.data_schema import InputConfig
 from mlflow_azureml_backend.config.reader import config_message
 from mlflow_azureml_backend.data_spec import Binding
 from mlflow_azureml_backend.errors import ConfigError, ProjectError
-from mlflow_azureml_backend.project.data_parameters import with_data_parameters
+from mlflow_azureml_backend.project.data_parameters import unknown_types, with_data_parameters
 from mlflow_azureml_backend.project.local_data import find_local_data
 from mlflow_azureml_backend.project.step_values import StepValues, UnboundError
 
@@ -76,7 +76,12 @@ def with_steps(
         f"parameter '{name}' of entry point '{run.entry_point.name}' is used by no step"
         for name in unused
     )
-    return replace(run, steps=MappingProxyType(steps), warnings=(*run.warnings, *warnings))
+    unknown = dict.fromkeys(
+        text for step in steps.values() for text in unknown_types(step.entry_point)
+    )
+    return replace(
+        run, steps=MappingProxyType(steps), warnings=(*run.warnings, *warnings, *unknown)
+    )
 
 
 class _Step:

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlflow.entities import Param, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils import mlflow_tags
 
@@ -95,12 +96,20 @@ class PipelineSession(ParentSession):
             return
         for child in begun:
             if child.job_name not in self._described:
-                MlflowClient().log_batch(
-                    child.job_name,
-                    params=[Param(name, value) for name, value in child.params.items()],
-                    tags=[RunTag(name, value) for name, value in child.tags.items()],
-                )
-                self._described.add(child.job_name)
+                self._describe(child)
+
+    def _describe(self, child: ChildJob) -> None:
+        """Say of a step's own run what it is; one that never came to be fails nothing."""
+        try:
+            MlflowClient().log_batch(
+                child.job_name,
+                params=[Param(name, value) for name, value in child.params.items()],
+                tags=[RunTag(name, value) for name, value in child.tags.items()],
+            )
+        except MlflowException as error:
+            _logger.debug("The run of step '%s' waits: %s", child.name, error)
+        else:
+            self._described.add(child.job_name)
 
     def _child(self, step: StepState) -> ChildJob:
         given = self._what_was_given().get(step.name) or {}

@@ -254,9 +254,9 @@ class Workspace:
 
     def job_type(self, job_name: str) -> str:
         """Name the kind of a job in the service's words: `Command`, `Sweep` or `Pipeline`."""
-        from mlflow_azureml_backend.workspace.jobs import read_job
+        from mlflow_azureml_backend.workspace.jobs import properties_of, read_job
 
-        return str(read_job(self._connection, job_name)["properties"]["jobType"])
+        return str(properties_of(read_job(self._connection, job_name)).get("jobType", "Command"))
 
     def sweep(self, job_name: str) -> SweepState | None:
         """Take one look at a sweep and its trials; None for a job that is no sweep."""

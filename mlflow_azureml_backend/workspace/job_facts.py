@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow_azureml_backend.errors import NotFoundError
 from mlflow_azureml_backend.job import Artifact, RunSummary
 from mlflow_azureml_backend.timestamps import instant
-from mlflow_azureml_backend.workspace.jobs import read_job
+from mlflow_azureml_backend.workspace.jobs import properties_of, read_job
 from mlflow_azureml_backend.workspace.run_files import run_files
 from mlflow_azureml_backend.workspace.run_history import read_details
 from mlflow_azureml_backend.workspace.tracked_run import TrackedRun
@@ -56,7 +56,7 @@ def read_facts(connection: Connection, job_name: str) -> JobFacts:
         WorkspaceError: The service refused, or could not be reached.
     """
     resource = read_job(connection, job_name)
-    properties = resource["properties"]
+    properties = properties_of(resource)
     details = read_details(connection, job_name)
     studio = (properties.get("services") or {}).get("Studio") or {}
     compute = properties.get("computeId")

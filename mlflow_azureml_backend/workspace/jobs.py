@@ -60,8 +60,11 @@ def submit_job(connection: Connection, spec: JobSpec, *, name: str, code_id: str
             return _put_plain(connection, spec, name, code_id)
         with service_errors(f"submitting job '{name}'"):
             _put(connection, spec, name, code_id)
-    except UnavailableError:
-        return read_handle(connection, name)
+    except UnavailableError as error:
+        try:
+            return read_handle(connection, name)
+        except NotFoundError:
+            raise error from None  # what went wrong is not that the job is not there
     except NotFoundError as error:
         raise SubmissionError(f"{error} Something the job refers to does not exist.") from error
     except WorkspaceError as error:
@@ -79,7 +82,7 @@ def read_handle(connection: Connection, name: str) -> JobHandle:
 
 
 def _handle(connection: Connection, job: Mapping[str, Any]) -> JobHandle:
-    studio = job["properties"].get("services", {}).get("Studio") or {}
+    studio = properties_of(job).get("services", {}).get("Studio") or {}
     return JobHandle(
         workspace=connection.ref, job_name=str(job["name"]), studio_url=studio.get("endpoint")
     )
@@ -88,6 +91,15 @@ def _handle(connection: Connection, job: Mapping[str, Any]) -> JobHandle:
 def read_job(connection: Connection, name: str) -> dict[str, Any]:
     """Read a job's ARM resource."""
     return connection.arm("GET", f"/jobs/{name}", api_version=_API, doing=f"reading job '{name}'")
+
+
+def properties_of(job: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give what a job's ARM resource says; nothing for a pipeline's step, which is run history's.
+
+    Args:
+        job: As `read_job` gives it.
+    """
+    return job.get("properties") or {}
 
 
 def cancel_job(connection: Connection, name: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlflow_azureml_backend.errors import NotFoundError
 from mlflow_azureml_backend.job import JobStatus
@@ -14,11 +17,12 @@ from mlflow_azureml_backend.pipeline import StepState, path_in_step
 from mlflow_azureml_backend.workspace.run_history import error_text, read_children, read_details
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from mlflow_azureml_backend.job import JobDetails
     from mlflow_azureml_backend.workspace.connection import Connection
 
+T = TypeVar("T")
 _AT_A_TIME = 8
 # Of a step that has ended nothing changes but the signatures of its logs' URLs, which last longer.
 _KEPT_SECONDS = 300.0
@@ -47,8 +51,7 @@ class PipelineLooks:
             WorkspaceError: A step could not be read; the job goes on.
         """
         runs = list(read_children(self._connection, job_name, brief=brief))
-        with ThreadPoolExecutor(_AT_A_TIME) as pool:
-            looks = list(pool.map(lambda run: self._look(run, brief=brief), runs))
+        looks = _together([partial(self._look, run, brief=brief) for run in runs])
         log_files = dict(whole.log_files)
         steps = []
         for run, details in zip(runs, looks, strict=True):
@@ -82,6 +85,27 @@ class PipelineLooks:
         if details.status.is_terminal and _status(run) is details.status:
             self._ended[name] = (time.monotonic(), details)
         return details
+
+
+def _together(calls: Sequence[Callable[[], T]]) -> list[T]:
+    """Make calls side by side, some at a time; threads that hang hold up no exit of the process."""
+    answers: list[Future[T]] = [Future() for _ in calls]
+    waiting = deque(zip(calls, answers, strict=True))
+
+    def work() -> None:
+        while True:
+            try:
+                call, answer = waiting.popleft()
+            except IndexError:
+                return
+            try:
+                answer.set_result(call())
+            except BaseException as error:  # noqa: BLE001  # raised where the answer is wanted
+                answer.set_exception(error)
+
+    for _ in range(min(_AT_A_TIME, len(calls))):
+        threading.Thread(target=work, name="steps", daemon=True).start()
+    return [answer.result() for answer in answers]
 
 
 def _status(run: Mapping[str, Any]) -> JobStatus:

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.job import Artifact, RunSummary
-from mlflow_azureml_backend.workspace.jobs import read_job
+from mlflow_azureml_backend.workspace.jobs import properties_of, read_job
 from mlflow_azureml_backend.workspace.tracked_run import TrackedRun
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def read_summary(connection: Connection, job_name: str) -> RunSummary:
     """
     run = TrackedRun(connection, job_name)
     data = run.read().get("data") or {}
-    outputs = read_job(connection, job_name)["properties"].get("outputs") or {}
+    outputs = properties_of(read_job(connection, job_name)).get("outputs") or {}
     return RunSummary(
         params=MappingProxyType({item["key"]: item["value"] for item in data.get("params", [])}),
         metrics=run.last_metrics(data),

@@ -83,7 +83,7 @@ def test_steps_are_one_run_with_a_child_for_each_and_their_lines(
 
 
 @pytest.mark.slow
-def test_a_step_that_fails_fails_the_run_and_is_named(mlflow_run, client, config):
+def test_a_step_that_fails_fails_the_run_and_is_named(mlflow_run, client, config, tmp_path):
     from mlflow_azureml_backend.cli import main
 
     result = mlflow_run(PROJECT, "--backend-config", json.dumps(config), "-P", "code=3")
@@ -98,11 +98,21 @@ def test_a_step_that_fails_fails_the_run_and_is_named(mlflow_run, client, config
     assert statuses == {None: "FAILED", "prepare": "FINISHED", "fit": "FAILED"}
     [whole] = [run for run in runs if "azureml.step" not in run.data.tags]
 
-    def verb(*arguments):
-        return CliRunner().invoke(main, [*arguments, whole.info.run_id])
+    [fit, prepare] = (
+        next(run for run in runs if run.data.tags.get("azureml.step") == name)
+        for name in ("fit", "prepare")
+    )
+
+    def verb(name, run=whole):
+        return CliRunner().invoke(main, [name, run.info.run_id])
 
     assert verb("status").stdout.splitlines() == ["Failed", "prepare\tCompleted", "fit\tFailed"]
     assert "[prepare] said 'prepared' after ['one', 'two']" in verb("logs").stdout
+    assert "said 'plain' after ['one', 'two', 'prepared']" in verb("logs", fit).stdout.splitlines()
+    assert "Failed" in verb("show").stdout
+    assert verb("download", prepare).exit_code == 0
+    [lines] = tmp_path.glob("*/named-outputs/data/lines.txt")
+    assert lines.read_text() == "one\ntwo\nprepared\n"
 
 
 @pytest.mark.campaign
@@ -175,8 +185,8 @@ def test_the_rendered_pipeline_is_the_one_that_is_submitted(client, config, sign
     assert {name: job.status for name, job in steps.items()} == dict.fromkeys(
         ["prepare", "fit"], "Completed"
     )
-    assert [model.version for model in sdk.models.list(name="fitted")] == ["1"]
     sdk.jobs.stream(theirs.name)
+    assert {model.version for model in sdk.models.list(name="fitted")} == {"1", "2"}
 
 
 @pytest.mark.slow

@@ -111,9 +111,10 @@ def test_in_the_workspaces_own_store_the_steps_runs_are_described(
     service.steps = (
         StepState(name="fit", job_name=child, status=JobStatus.RUNNING),
         state("prepare", "Queued"),
+        state("without_a_run", "Failed"),
     )
 
-    session.update()
+    session.finish(FAILED)
 
     described = client.get_run(child).data
     assert described.params == {"rate": "0.5"}

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from mlflow_azureml_backend.cli import main
-from mlflow_azureml_backend.errors import ConfigError
+from mlflow_azureml_backend.errors import ConfigError, NotFoundError
 from mlflow_azureml_backend.plan import plan_run
 
 CONFIG = {
@@ -97,6 +97,13 @@ def test_the_plain_sdk_makes_the_same_job_of_the_rendered_yaml(
             {"resources": {"instance_type": "Standard_DS33_v2"}},
             "no VM size of the workspace's region. Did you mean Standard_DS3_v2",
         ),
+        (
+            {
+                "compute": "cpu-cluster",
+                "steps": {"main": {"parameters": {"a": 1}, "resources": {"instance_count": 5}}},
+            },
+            "steps.main: resources.instance_count: 5 nodes are more than the 4",
+        ),
     ],
 )
 def test_what_could_not_run_is_refused_before_anything_is_created(project, opened, config, message):
@@ -114,6 +121,16 @@ def test_a_job_that_leaves_no_node_to_the_runs_that_it_starts_is_noted(
     found = opened.check(planned(project, config, a="x").spec)
     assert len(found) == notes
     assert all("keeps compute 'cpu-cluster' to itself" in note for note in found)
+
+
+def test_a_place_that_a_step_cannot_write_to_is_refused(project, opened):
+    outputs = {"model": {"path": "azureml://datastores/none/paths/model"}}
+    plan = planned(
+        project, {"steps": {"main": {"parameters": {"a": 1}, "outputs": outputs}}}, a="x"
+    )
+
+    with pytest.raises(NotFoundError, match=r"steps.main: outputs.model: .* no datastore 'none'"):
+        opened.check_data(plan.spec)
 
 
 def test_an_image_with_cuda_on_a_compute_without_gpus_is_noted(project, opened):
