@@ -74,10 +74,13 @@ class MirroredModels:
             there = known.get(info["model_id"]) or self._create(model, mine)
             ids[info["model_id"]] = there.model_id
             self._mirror_metrics(model, there, source, mine)
+            status = info.get("status", "").removeprefix(_STATUS)
+            is_final = status in {"READY", "FAILED"}
+            if is_final and there.status.value == status:
+                continue  # which it became when all its files were there
             trouble = self._copy(model, there, source, mine)
             failed |= {f"{info['name']}/{path}": reason for path, reason in trouble.items()}
-            status = info.get("status", "").removeprefix(_STATUS)
-            if not trouble and status in {"READY", "FAILED"} and there.status.value != status:
+            if is_final and not trouble:
                 self._client.finalize_logged_model(there.model_id, status)
         self._link(ids, source, mine)
         return failed

@@ -63,10 +63,10 @@ class SourceWorkspace:
 
             list(pool.map(put, files))
 
-    def upload_folder(self, run_id: str, folder: Path) -> None:
-        """Log all files below a folder."""
+    def upload_folder(self, run_id: str, folder: Path, *, below: str = "") -> None:
+        """Log all files of a folder."""
         files = {
-            file.relative_to(folder).as_posix(): file.read_bytes()
+            below + file.relative_to(folder).as_posix(): file.read_bytes()
             for file in folder.rglob("*")
             if file.is_file()
         }

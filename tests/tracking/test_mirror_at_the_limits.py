@@ -3,6 +3,7 @@
 import json
 import math
 import struct
+import threading
 from pathlib import Path
 
 import pytest
@@ -78,22 +79,23 @@ def test_requests_are_cut_by_number_and_by_weight():
 
 
 def test_many_metrics_share_their_requests(run_id, job_run, requests_sent):
-    for number in range(1000):
+    for number in range(600):
         job_run.log(f"m{number}", number, step=0)
         job_run.log(f"m{number}", number, step=1)
     MirroredRun(run_id, job_run).finish(COMPLETED)
-    assert requests_sent == [(1000, 0, 0), (1000, 0, 0)]
+    assert requests_sent == [(1000, 0, 0), (200, 0, 0)]
 
 
 def test_while_the_job_runs_only_the_end_of_a_history_is_read_again(client, run_id, job_run):
-    for step in range(2500):
+    job_run.page = 100
+    for step in range(250):
         job_run.log("loss", step, step=step)
     mirror = Mirror(client, run_id, job_run)
     mirror.update()
-    job_run.log("loss", -1, step=2500)
+    job_run.log("loss", -1, step=250)
     mirror.update()
-    assert [place for _, place in job_run.pages_read] == [0, 1000, 2000, 2000]
-    assert len(client.get_metric_history(run_id, "loss")) == 2501
+    assert [place for _, place in job_run.pages_read] == [0, 100, 200, 200]
+    assert len(client.get_metric_history(run_id, "loss")) == 251
 
 
 @pytest.mark.parametrize("key", ["loss%", "a;b", "x" * 251])
@@ -128,7 +130,7 @@ def test_long_values_are_cut_with_a_word_and_kept_whole(client, run_id, job_run,
     MirroredRun(run_id, job_run).finish(COMPLETED)
     data = client.get_run(run_id).data
     assert data.params == {"fits": "f" * 5000, "long": "ü" * 6000}
-    assert data.tags["note"] == "n" * 8000
+    assert data.tags["note"] in {"n" * 5000, "n" * 8000}  # the former before MLflow 3
     assert [(line["key"], line["value"]) for line in kept()] == [
         ("long", "ü" * 9000),
         ("note", "n" * 9000),
@@ -233,13 +235,22 @@ def test_a_store_that_is_away_is_told_once_and_so_is_that_it_is_caught_up_with(
     assert client.get_run(run_id).data.params == {"alpha": "1"}
 
 
-def test_the_end_of_a_job_waits_for_what_is_being_mirrored(client, run_id, job_run):
-    for step in range(2000):
-        job_run.log("loss", step, step=step)
+def test_a_store_that_hangs_holds_up_nothing_but_the_end(client, run_id, job_run):
+    gate, waited, read = threading.Event(), [], job_run.read
+
+    def hanging():
+        waited.append(gate.wait(60))
+        return read()
+
+    job_run.read = hanging
+    job_run.log("loss", 1)
     run = LiveRun(run_id, job_run)
     run.update()
+    run.update()
+    gate.set()
     run.finish(COMPLETED)
-    assert len(client.get_metric_history(run_id, "loss")) == 2000
+    assert all(waited)
+    assert len(client.get_metric_history(run_id, "loss")) == 1
     assert client.get_run(run_id).info.status == "FINISHED"
 
 
@@ -251,12 +262,13 @@ def test_a_metric_that_ends_with_no_number_is_not_read_at_each_look(client, run_
     assert job_run.histories_read == ["loss"]
 
 
-def test_a_large_history_is_told_with_its_requests(run_id, job_run):
-    for step in range(10_500):
+def test_a_large_history_is_told_with_its_requests(run_id, job_run, monkeypatch):
+    monkeypatch.setattr("mlflow_azureml_backend.tracking.mirror._MANY_POINTS", 1000)
+    for step in range(1050):
         job_run.log("loss", step, step=step)
     told = []
     MirroredRun(run_id, job_run, tell=told.append).finish(COMPLETED)
-    assert told == ["Mirrored     10,500 points in 11 requests, 0 artifacts"]
+    assert told == ["Mirrored     1,050 points in 2 requests, 0 artifacts"]
 
 
 def test_a_completed_job_whose_run_is_gone_is_told(client, run_id, absent_run, caplog):

@@ -78,6 +78,7 @@ def log_model(there, job, folder):
     return model
 
 
+@pytest.mark.slow
 def test_a_run_arrives_whole_and_mirroring_it_again_changes_nothing(
     there, client, run_id, store, tmp_path, monkeypatch
 ):
@@ -100,6 +101,9 @@ def test_a_run_arrives_whole_and_mirroring_it_again_changes_nothing(
     files = {f"plots/{n % 3}/ä {n}.txt": b"x" * n for n in range(40)} | {"root.bin": bytes(9000)}
     there.upload(job, files)
     model = log_model(there, job, tmp_path / "model")
+    # As MLflow 2 logs models.
+    there.upload_folder(job, tmp_path / "model", below="classic/")
+    there.client.set_tag(job, "mlflow.log-model.history", '[{"artifact_path": "classic"}]')
     there.client.set_terminated(job)
 
     monkeypatch.setattr("mlflow_azureml_backend.tracking.mirrored_artifacts._FILES_A_BATCH", 16)
@@ -124,14 +128,15 @@ def test_a_run_arrives_whole_and_mirroring_it_again_changes_nothing(
 
     (copy,) = mlflow.search_logged_models([mine.info.experiment_id], output_format="list")
     assert (copy.name, copy.status.value, copy.model_type) == ("doubled", "READY", "toy")
-    assert (copy.source_run_id, copy.params) == (run_id, {"factor": "2"})
-    assert copy.tags["kind"] == "test"
+    assert (copy.source_run_id, copy.params, copy.tags["kind"]) == (run_id, {"factor": "2"}, "test")
     assert sorted((m.value, m.step) for m in copy.metrics) == [(0.5, 2), (0.75, 3)]
     assert [(m.model_id, m.step) for m in mine.outputs.model_outputs] == [(copy.model_id, 3)]
     loaded = mlflow.pyfunc.load_model(f"runs:/{run_id}/doubled")
     assert loaded.predict([4]) == [8]
     assert (loaded.metadata.model_id, loaded.metadata.run_id) == (copy.model_id, run_id)
     assert copy.model_id != model.model_id
+    assert mlflow.pyfunc.load_model(f"runs:/{run_id}/classic").predict([4]) == [8]
+    assert mine.data.tags["mlflow.log-model.history"] == '[{"artifact_path": "classic"}]'
 
     before = rows(store)
     changed = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
