@@ -125,7 +125,9 @@ def wished_registration(
         if spec is None:
             return None
         try:
-            registry = registry_of(workspace, handle, run_id, chosen=spec.registry)
+            # Where the workspace is the store, either word means it.
+            chosen = None if run_id is None else spec.registry
+            registry = registry_of(workspace, handle, run_id, chosen=chosen)
             version = register_model(registry, spec, lineage=tags_of(handle))
         except (TrackingError, WorkspaceError) as error:
             shown = run_id or handle.job_name

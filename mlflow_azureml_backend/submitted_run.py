@@ -42,7 +42,8 @@ class AzureMLSubmittedRun(SubmittedRun):
         queue_timeout: Seconds after which `wait` cancels a job that has not started, or None.
         on_interrupt: What a Ctrl-C in `wait` comes to. `cancel`: a KeyboardInterrupt, upon which
             MLflow calls `cancel`; `detach`: a DetachedError, upon which it does nothing.
-        on_completed: Called once when the job has completed; gives a line to show, or None.
+        on_completed: Called when the job has completed, until it succeeds once; gives a line to
+            show, or None.
     """
 
     def __init__(
@@ -144,10 +145,11 @@ class AzureMLSubmittedRun(SubmittedRun):
             details = self._look()
             if not details.status.is_terminal:
                 return details.status.to_run_status()
-            outcome = RunOutcome(status=details.status, error=details.error)
-            self._end(outcome)
-            self._conclude(outcome)
-        return self._outcome.status.to_run_status() if self._outcome else "UNKNOWN"
+            self._end(RunOutcome(status=details.status, error=details.error))
+        if self._outcome is None:
+            return "UNKNOWN"
+        self._conclude(self._outcome)
+        return self._outcome.status.to_run_status()
 
     def cancel(self) -> None:
         """Cancel the job and wait for its end, as MLflow's local backend does.

@@ -22,8 +22,9 @@ workspace_option = click.option(
     "--workspace",
     "-w",
     metavar="WORKSPACE",
-    help="Where the job is: `emulator`, the path of a config.json, or an ARM id. Default: as the "
-    "MLflow run says; else as a run without `workspace` in its config finds it.",
+    help="Where the job is: `emulator`, the path of a config.json, an ARM id, or "
+    "SUBSCRIPTION/GROUP/WORKSPACE. Default: as the MLflow run says; else as a run without "
+    "`workspace` in its config finds it.",
 )
 
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from mlflow_azureml_backend.config.model_schema import RegisterModelConfig
 from mlflow_azureml_backend.errors import ConfigError
 from mlflow_azureml_backend.registration import register_model, registry_of
-from mlflow_azureml_backend.runs.reference import find_run
+from mlflow_azureml_backend.runs.reference import find_run, workspace_store
 from mlflow_azureml_backend.tracking.handle_tags import tags_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ def register(
     spec = _spec(name=name, path=path, tags=tags or {}, alias=alias, registry=registry)
     found = find_run(reference, workspace=workspace)
     opened = connect(found.handle.workspace)
-    chosen = registry_of(opened, found.handle, found.run_id, chosen=spec.registry)
+    # Where the workspace is the store, either word means it.
+    named = spec.registry if workspace_store() is None else None
+    chosen = registry_of(opened, found.handle, found.run_id, chosen=named)
     return register_model(chosen, spec, lineage=tags_of(found.handle))
 
 

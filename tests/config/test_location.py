@@ -128,6 +128,21 @@ def test_another_tracking_uri_names_no_workspace(project, uri):
         locate(project, uri=uri)
 
 
+def test_three_names_with_slashes_name_a_workspace_and_a_path_does_not(project):
+    subscription = "0a1b2c3d-0000-1111-2222-333344445555"
+
+    found = locate(project, f"{subscription}/the group/w")
+    assert found.arm_id.split("/")[2::2] == [
+        subscription,
+        "the group",
+        "Microsoft.MachineLearningServices",
+        "w",
+    ]
+    for other in (f"{subscription}/g", f"{subscription}/g/w/x", "a/b/c"):
+        with pytest.raises(ConfigError, match="there is no file"):
+            locate(project, other)
+
+
 def test_the_arm_id_in_a_tracking_uri_of_another_kind_does_not_count(project):
     with pytest.raises(ConfigError, match="No workspace is named"):
         locate(project, uri=f"http://localhost{ref('x').arm_id}")

@@ -40,6 +40,7 @@ def check_models(seen: dict[str, Any], run: str) -> None:
     assert seen["version"] == ["1", "yes", run]
     assert seen["registered_prediction"] == 6.0
     assert seen["local_prediction"] == 3.0
+    assert seen["by_run"] == "READY"
 
 
 @pytest.fixture

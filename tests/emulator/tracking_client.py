@@ -117,6 +117,8 @@ def log_models(seen: dict[str, object]) -> None:
     best = mlflow.sklearn.load_model("models:/line@best")
     seen["registered_prediction"] = round(float(best.predict([[3.0]])[0]), 6)
 
+    run_id = mlflow.active_run().info.run_id
+    seen["by_run"] = mlflow.register_model(f"runs:/{run_id}/model", "by-run").status
     with tempfile.TemporaryDirectory() as folder:
         mlflow.sklearn.save_model(other, f"{folder}/saved", pip_requirements=[])
         local = mlflow.register_model(f"file://{folder}/saved", "line")
