@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-slow campaign lint docs matrix clean
+.PHONY: demo test test-slow campaign lint bench docs matrix clean
 
 demo: $(VENV)/.emulator
 	PATH="$(CURDIR)/$(BIN):$$PATH" mlflow run sample_project --backend azureml --backend-config sample_project/emulator.json -P alpha=0.3
@@ -22,6 +22,9 @@ lint: $(VENV)/.test
 
 matrix: $(VENV)/.test
 	$(BIN)/python -m tests.injection --write
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/submit.py --write benchmarks/results.md
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict

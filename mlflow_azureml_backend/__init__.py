@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlflow_azureml_backend.batch import submit_many
     from mlflow_azureml_backend.diagnosis import doctor
     from mlflow_azureml_backend.follow import LogSelection
     from mlflow_azureml_backend.runs import (
@@ -34,6 +35,7 @@ _HOMES = {
     "logs": "runs",
     "show": "runs",
     "status": "runs",
+    "submit_many": "batch",
     "wait": "runs",
 }
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "logs",
     "show",
     "status",
+    "submit_many",
     "wait",
 ]
 

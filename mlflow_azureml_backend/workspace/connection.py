@@ -67,6 +67,9 @@ class Access:
     def __init__(self, endpoint: Endpoint) -> None:
         from azure.core.pipeline.transport import RequestsTransport
 
+        from mlflow_azureml_backend.workspace.shared_pause import SharedPause
+
+        self.pause = SharedPause()
         self.credential = CachedCredential(endpoint.credential())
         self.transport = RequestsTransport(
             connection_timeout=10, read_timeout=60, **endpoint.client_arguments
@@ -104,6 +107,7 @@ class Connection:
                 policies.UserAgentPolicy(f"mlflow-azureml-backend/{__version__}"),
                 policies.ProxyPolicy(**arguments),
                 policies.RetryPolicy(retry_total=3, retry_backoff_factor=0.5),
+                access.pause,
                 *authentication,
             ]
             return PipelineClient(ARM, policies=chain, transport=transport)
