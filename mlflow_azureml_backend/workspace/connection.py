@@ -211,7 +211,7 @@ class Connection:
         """
         from azure.core.rest import HttpRequest
 
-        with self._signed_in(doing):
+        with self._signed_in(doing, url):
             response = self._signed.send_request(
                 HttpRequest(method, url, params=query, json=body),
                 stream=False,
@@ -230,15 +230,16 @@ class Connection:
                 ) from error
 
     @contextlib.contextmanager
-    def _signed_in(self, doing: str) -> Iterator[None]:
-        """Keep nothing of a user who is refused: the next one may be somebody else."""
+    def _signed_in(self, doing: str, url: str) -> Iterator[None]:
+        """Keep nothing of a user whom the workspace refuses: the next one may be somebody else."""
         from mlflow_azureml_backend.workspace.open_connections import forget
 
         try:
             with service_errors(doing):
                 yield
         except (AuthenticationError, ForbiddenError):
-            forget(self)
+            if self.ref.arm_id in url:
+                forget(self)
             raise
 
     def token(self, scope: str) -> str:
