@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: demo test test-slow campaign lint docs matrix tracking-matrix clean
+.PHONY: demo test test-slow campaign lint bench docs matrix tracking-matrix clean
 
 demo: $(VENV)/.emulator
 	PATH="$(CURDIR)/$(BIN):$$PATH" mlflow run sample_project --backend azureml --backend-config sample_project/emulator.json -P alpha=0.3
@@ -25,6 +25,9 @@ matrix: $(VENV)/.test
 
 tracking-matrix: $(VENV)/.test
 	$(BIN)/python -m tests.tracking_matrix --write
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/submit.py --write benchmarks/results.md
 
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict

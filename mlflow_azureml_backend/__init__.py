@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlflow_azureml_backend.batch import submit_many
     from mlflow_azureml_backend.diagnosis import doctor
     from mlflow_azureml_backend.follow import LogSelection
     from mlflow_azureml_backend.runs import (
@@ -40,6 +41,7 @@ _HOMES = {
     "set_tracking": "workspace_store",
     "show": "runs",
     "status": "runs",
+    "submit_many": "batch",
     "tracking_uri": "workspace_store",
     "wait": "runs",
 }
@@ -59,6 +61,7 @@ __all__ = [
     "set_tracking",
     "show",
     "status",
+    "submit_many",
     "tracking_uri",
     "wait",
 ]

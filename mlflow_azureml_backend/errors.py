@@ -15,6 +15,7 @@
     │   ├── QuotaError                  throttled, or out of quota
     │   └── UnavailableError            could not be reached, or answered with a server error
     ├── SubmissionError                 the job was refused
+    ├── BatchError                      some of many runs were not submitted
     ├── DryRunError                     nothing was submitted, as `dry_run` asked
     ├── FollowError                     contact with a running job was lost
     │   └── DetachedError               Ctrl-C, where the config says `"on_interrupt": "detach"`
@@ -25,7 +26,12 @@ A job that failed is an outcome, not an error, until MLflow turns it into one (`
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from mlflow.exceptions import ExecutionException
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class AzureMLBackendError(ExecutionException):
@@ -84,6 +90,19 @@ class UnavailableError(WorkspaceError):
 
 class SubmissionError(AzureMLBackendError):
     """The service refused the job."""
+
+
+class BatchError(AzureMLBackendError):
+    """Some of many runs were not submitted; the others are, and go on.
+
+    Args:
+        message: Which were not, and why.
+        submitted: The runs that were, as `mlflow.projects.run` gives them.
+    """
+
+    def __init__(self, message: str, *, submitted: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.submitted = tuple(submitted)
 
 
 class DryRunError(AzureMLBackendError):

@@ -67,6 +67,9 @@ class Access:
     def __init__(self, endpoint: Endpoint) -> None:
         from azure.core.pipeline.transport import RequestsTransport
 
+        from mlflow_azureml_backend.workspace.shared_pause import SharedPause
+
+        self.pause = SharedPause()
         self.credential = CachedCredential(endpoint.credential())
         self.transport = RequestsTransport(
             connection_timeout=10, read_timeout=60, **endpoint.client_arguments
@@ -104,6 +107,7 @@ class Connection:
                 policies.UserAgentPolicy(f"mlflow-azureml-backend/{__version__}"),
                 policies.ProxyPolicy(**arguments),
                 policies.RetryPolicy(retry_total=3, retry_backoff_factor=0.5),
+                access.pause,
                 *authentication,
             ]
             return PipelineClient(ARM, policies=chain, transport=transport)
@@ -207,7 +211,7 @@ class Connection:
         """
         from azure.core.rest import HttpRequest
 
-        with self._signed_in(doing):
+        with self._signed_in(doing, url):
             response = self._signed.send_request(
                 HttpRequest(method, url, params=query, json=body),
                 stream=False,
@@ -226,15 +230,16 @@ class Connection:
                 ) from error
 
     @contextlib.contextmanager
-    def _signed_in(self, doing: str) -> Iterator[None]:
-        """Keep nothing of a user who is refused: the next one may be somebody else."""
+    def _signed_in(self, doing: str, url: str) -> Iterator[None]:
+        """Keep nothing of a user whom the workspace refuses: the next one may be somebody else."""
         from mlflow_azureml_backend.workspace.open_connections import forget
 
         try:
             with service_errors(doing):
                 yield
         except (AuthenticationError, ForbiddenError):
-            forget(self)
+            if self.ref.arm_id in url:
+                forget(self)
             raise
 
     def token(self, scope: str) -> str:

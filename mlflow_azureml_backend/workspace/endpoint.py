@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from mlflow_azureml_backend.errors import UnavailableError
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _START_SECONDS = 60
+_ROOT = "MLFLOW_AZUREML_EMULATOR_ROOT"
+_emulators: dict[str | None, Endpoint] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,24 @@ def emulator_endpoint() -> Endpoint:
     Raises:
         UnavailableError: It could not be started, with its own words.
     """
+    root = os.environ.get(_ROOT)
+    known = _emulators.get(root)
+    if known is not None and _is_listening(known.client_arguments["proxies"]["https"]):
+        return known
+    found = _emulators[root] = _started()
+    return found
+
+
+def _is_listening(proxy: str) -> bool:
+    place = urlsplit(proxy)
+    try:
+        with socket.create_connection((str(place.hostname), place.port or 0), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def _started() -> Endpoint:
     command = [sys.executable, "-m", "mlflow_azureml_backend.cli", "emulator", "start", "--json"]
     try:
         answer = subprocess.run(

@@ -22,7 +22,7 @@ from mlflow_azureml_backend.errors import (
 from mlflow_azureml_backend.workspace.job_identity import is_job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 # A SAS signature or an account's key reads blobs, a token is the user: none may stand in a message.
 _SECRETS = re.compile(r"(?i)\b(sig=|bearer\s+|client_secret=|accountkey=)[^&;\s'\")]+")
@@ -117,11 +117,19 @@ def _service_words(error: Any) -> str:
 
 
 def _retry_after(error: Any) -> float | None:
+    headers = {} if error.response is None else error.response.headers
+    return retry_after_of(headers, _service_words(error))
+
+
+def retry_after_of(headers: Mapping[str, str], words: str) -> float | None:
     """Read how long the service wants to be left alone: of a header, or of its words.
 
     The 429 of Azure ML was recorded without a header: "Retry again after 20 seconds."
+
+    Args:
+        headers: Headers of the answer, whose names are in lower case or match in any.
+        words: What the answer says.
     """
-    headers = {} if error.response is None else error.response.headers
     for name, unit in (
         ("retry-after", 1.0),
         ("retry-after-ms", 0.001),
@@ -132,7 +140,7 @@ def _retry_after(error: Any) -> float | None:
     with contextlib.suppress(KeyError, ValueError, TypeError):
         moment = parsedate_to_datetime(headers["retry-after"])
         return max(0.0, (moment - datetime.now(timezone.utc)).total_seconds())
-    found = _RETRY_WORDS.search(_service_words(error))
+    found = _RETRY_WORDS.search(words)
     return float(found[1]) if found else None
 
 

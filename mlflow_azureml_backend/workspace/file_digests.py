@@ -12,6 +12,7 @@ from mlflow_azureml_backend.workspace.changed_file import changed, reading
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
+    from io import FileIO
 
     from mlflow_azureml_backend.project.snapshot_files import SnapshotFile
 
@@ -113,9 +114,8 @@ def _read(
 ) -> DigestedFile:
     found = []
     with reading(file.path), file.path.open("rb", buffering=0) as stream:
-        while piece := stream.read(BLOCK):
-            while len(piece) < BLOCK and (rest := stream.read(BLOCK - len(piece))):
-                piece += rest
+        for start in range(0, state.size, BLOCK):
+            piece = _piece(stream, min(BLOCK, state.size - start))
             if sha is not None:
                 sha.update(piece)
             if blocks is None:
@@ -124,3 +124,11 @@ def _read(
     if not same:
         raise changed(file.path)
     return DigestedFile(file=file, state=state, blocks=tuple(found) if blocks is None else blocks)
+
+
+def _piece(stream: FileIO, size: int) -> bytes:
+    """Read so many bytes, or what there is of them."""
+    piece = stream.read(size)
+    while len(piece) < size and (rest := stream.read(size - len(piece))):
+        piece += rest
+    return piece

@@ -23,6 +23,9 @@ class FakeConnection:
     def arm(self, method, path, **_):
         return {"properties": {"computeType": self.kind, "properties": self.properties}}
 
+    def once(self, _question, ask):
+        return ask()
+
     def json(self, method, url, **_):
         if not self.sizes:
             raise ForbiddenError("no role")
