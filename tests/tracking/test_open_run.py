@@ -131,7 +131,7 @@ def test_a_run_that_the_job_shares_is_taken_up_as_such(client, experiment_id, jo
 
 def test_a_deleted_experiment_gets_no_run(client, experiment_id, job_run):
     client.delete_experiment(experiment_id)
-    with pytest.raises(TrackingError, match="No MLflow run could be opened: .*active"):
+    with pytest.raises(TrackingError, match=r"No MLflow run could be opened: .*active"):
         opened(experiment_id, job_run)
     client.restore_experiment(experiment_id)
     assert client.search_runs([experiment_id]) == []
