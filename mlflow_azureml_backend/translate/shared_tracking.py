@@ -165,8 +165,10 @@ def _pointing_there() -> str:
 
 def _at_the_end() -> str:
     script = shell_quote(_ENDING)
+    # Whatever `set` the command has said in the same shell.
     return (
-        f'end_run() {{ code=$?; trap - EXIT; {PYTHON} -c {script} "$code"; '
-        'if [ -n "$copying" ]; then kill "$copying"; wait "$copying"; fi; exit "$code"; }\n'
+        f'end_run() {{ code=$?; trap - EXIT; {PYTHON} -c {script} "$code" || :; '
+        'if [ -n "${copying:-}" ]; then kill "$copying"; wait "$copying" || :; fi; '
+        'exit "$code"; }\n'
         "trap end_run EXIT\n"
     )

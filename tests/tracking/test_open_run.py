@@ -130,6 +130,14 @@ def test_a_run_that_the_job_shares_is_taken_up_as_such(client, experiment_id, jo
     assert client.get_run(session.run_id).data.tags["azureml.tracking"] == "shared"
 
 
+def test_a_deleted_experiment_gets_no_run(client, experiment_id, job_run):
+    client.delete_experiment(experiment_id)
+    with pytest.raises(TrackingError, match=r"No MLflow run could be opened: .*active"):
+        opened(experiment_id, job_run)
+    client.restore_experiment(experiment_id)
+    assert client.search_runs([experiment_id]) == []
+
+
 def test_a_run_that_the_store_takes_only_half_of_does_not_stay_running(
     client, experiment_id, job_run
 ):

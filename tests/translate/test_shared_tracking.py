@@ -76,8 +76,9 @@ def test_what_the_service_sets_is_overridden_and_its_token_is_gone(in_bash):
 
 
 @pytest.mark.parametrize("code", [0, 3])
-def test_the_run_is_ended_with_the_status_of_the_command(in_bash, code):
-    result = in_bash(f"echo working; exit {code}")
+@pytest.mark.parametrize("said", ["", "set -euo pipefail; "])
+def test_the_run_is_ended_with_the_status_of_the_command(in_bash, code, said):
+    result = in_bash(f"{said}echo working; (exit {code})")
 
     assert result.stdout.splitlines() == ["working", f"ends {code} r"]
     assert result.returncode == code
@@ -88,7 +89,7 @@ def test_no_process_of_a_distributed_job_ends_the_run(in_bash):
 
 
 def test_the_copying_to_the_workspace_ends_after_the_run_and_the_job_after_both(in_bash):
-    result = in_bash(copying_to_workspace("sleep 0.2; exit 3"))
+    result = in_bash(copying_to_workspace("set -eu; sleep 0.2; exit 3"))
 
     assert result.stdout.splitlines() == ["ends 3 r", "copied"]
     assert result.returncode == 3
