@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ class LocalPlan:
     config: BackendConfig
     options: MLflowOptions
     manager: EnvironmentManager
-    variables: Mapping[str, str]
+    variables: Mapping[str, str] = field(repr=False)
     notes: tuple[str, ...]
 
     def text(self) -> str:
