@@ -13,7 +13,6 @@ import importlib
 import json
 import os
 import shlex
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -142,8 +141,6 @@ def main() -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os.chdir(wanted["root"])
-    if sys.platform == "win32":
-        raise SystemExit(subprocess.call(["cmd", "/c", command]))
     os.execvp("bash", ["bash", "-c", command])  # noqa: S606  # bash is the shell
 
 

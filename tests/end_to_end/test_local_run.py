@@ -246,7 +246,7 @@ def test_an_environment_that_cannot_be_made_fails_the_run_and_says_why(
     start, client, project, monkeypatch
 ):
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
-    (project / "python_env.yaml").write_text('python: "3.99"\n')
+    (project / "python_env.yaml").write_text('python: "3.13.39"\n')
     with (project / "MLproject").open("a") as file:
         file.write("python_env: python_env.yaml\n")
 

@@ -93,6 +93,13 @@ def test_the_plugin_that_fits_joins_the_environment(environment, plugin):
     assert "python train.py" in command
 
 
+def test_an_environment_that_no_plugin_can_join_is_refused():
+    own = ProjectEnvironment(kind=EnvironmentKind.PYTHON, python="3.5")
+
+    with pytest.raises(EnvironmentSpecError, match=r"asks for python==3\.5"):
+        with_plugin("true", own, EnvironmentManager.UV, CLIENT)
+
+
 def test_a_plugin_that_the_project_pins_is_its_own_affair():
     own = ProjectEnvironment(
         kind=EnvironmentKind.PYTHON, requirements=("mlflow==2.22.4", "azureml-mlflow==1.60.0.post1")
