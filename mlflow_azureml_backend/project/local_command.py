@@ -137,7 +137,8 @@ def main() -> None:
     try:
         command = command_in_environment(wanted)
     except Exception as error:  # each tool that makes environments has errors of its own
-        raise SystemExit(f"The project's environment could not be made: {error}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise SystemExit(f"The project's environment could not be made: {reason}") from error
     sys.stdout.flush()
     sys.stderr.flush()
     os.chdir(wanted["root"])

@@ -189,6 +189,7 @@ def test_who_attaches_completes_a_run_whose_client_is_gone(start, client, servic
     assert left.wait() is True
 
 
+@pytest.mark.slow
 def test_a_run_without_a_trace_on_its_machine_is_ended(start, client, service, tmp_path):
     run = start("slow", parameters={"seconds": 0.1})
     until(lambda: list(tmp_path.glob("runs/*/ending.json")))
