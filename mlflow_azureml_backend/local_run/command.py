@@ -6,7 +6,6 @@ import json
 import shlex
 import sys
 import tempfile
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +14,9 @@ from mlflow_azureml_backend.data_uri import Place, place_of
 from mlflow_azureml_backend.errors import ProjectError
 from mlflow_azureml_backend.local_run.environment import EnvironmentManager
 from mlflow_azureml_backend.local_run.outputs import OUTPUTS
-from mlflow_azureml_backend.local_run.plugin import with_plugin
+from mlflow_azureml_backend.local_run.plugin import this_client, with_plugin
 from mlflow_azureml_backend.project import EnvironmentKind
 from mlflow_azureml_backend.translate.command import render_command, shell_quote
-from mlflow_azureml_backend.translate.environment import ClientVersions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -113,10 +111,10 @@ def process_arguments(
         variables: The names of the variables that a container gets.
     """
     if plan.manager is EnvironmentManager.LOCAL:
-        return ["cmd", "/c", command] if sys.platform == "win32" else ["bash", "-c", command]
+        return ["bash", "-c", command]
     project, is_docker = plan.project, plan.manager is EnvironmentManager.DOCKER
     if plan.config.inject != "never":
-        command = with_plugin(command, project.environment, plan.manager, _versions())
+        command = with_plugin(command, project.environment, plan.manager, this_client())
     requirements = project.environment.kind is EnvironmentKind.REQUIREMENTS
     wanted: dict[str, Any] = {
         "command": f"sh -c {shlex.quote(command)}" if is_docker else command,
@@ -134,8 +132,3 @@ def process_arguments(
     }
     program = "mlflow_azureml_backend.project.local_command"
     return [sys.executable, "-m", program, json.dumps(wanted)]
-
-
-def _versions() -> ClientVersions:
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return ClientVersions(python=python, mlflow=metadata.version("mlflow"))

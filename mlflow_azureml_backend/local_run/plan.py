@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from mlflow_azureml_backend.config.local_compute import LOCAL, check_local
 from mlflow_azureml_backend.config.variables import resolve_variables
 from mlflow_azureml_backend.errors import EnvironmentSpecError
 from mlflow_azureml_backend.local_run.environment import EnvironmentManager, manager_of
+from mlflow_azureml_backend.local_run.plugin import this_client, with_plugin
 from mlflow_azureml_backend.project.loader import read_project
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class LocalPlan:
     config: BackendConfig
     options: MLflowOptions
     manager: EnvironmentManager
-    variables: Mapping[str, str]
+    variables: Mapping[str, str] = field(repr=False)
     notes: tuple[str, ...]
 
     def text(self) -> str:
@@ -96,6 +97,11 @@ def plan_local_run(
     if config.compute != LOCAL:
         return None
     notes = check_local(config)
+    if sys.platform == "win32":
+        raise EnvironmentSpecError(
+            "Backend config: compute is local, which runs projects on Linux and macOS; on Windows, "
+            "run it in WSL, or name a compute of the workspace."
+        )
     # What is on this machine stays here, however large it is.
     unlimited = config.model_copy(update={"max_input_size": sys.maxsize})
     project = read_project(
@@ -107,8 +113,11 @@ def plan_local_run(
         config=unlimited,
     )
     manager = manager_of(project.environment, options.env_manager)
-    if manager is EnvironmentManager.LOCAL and config.inject != "never":
-        _check_plugin()
+    if config.inject != "never":
+        if manager is EnvironmentManager.LOCAL:
+            _check_plugin()
+        else:  # an environment that the plugin cannot join is refused now
+            with_plugin("", project.environment, manager, this_client())
     variables = resolve_variables(config.environment_variables, os.environ)
     secret = {name: given.value or "" for name, given in variables.secret.items()}
     return LocalPlan(

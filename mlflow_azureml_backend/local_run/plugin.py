@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from importlib import metadata
 from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.local_run.environment import EnvironmentManager
 from mlflow_azureml_backend.project import EnvironmentKind
 from mlflow_azureml_backend.translate.conda_spec import as_requirement
-from mlflow_azureml_backend.translate.environment import client_mlflow
+from mlflow_azureml_backend.translate.environment import ClientVersions, client_mlflow
 from mlflow_azureml_backend.translate.injection import plan_injection
 from mlflow_azureml_backend.translate.plugin_install import (
     with_plugin_at_start,
@@ -17,8 +19,13 @@ from mlflow_azureml_backend.translate.plugin_releases import packaged_releases
 
 if TYPE_CHECKING:
     from mlflow_azureml_backend.project import ProjectEnvironment
-    from mlflow_azureml_backend.translate.environment import ClientVersions
     from mlflow_azureml_backend.translate.plugin_releases import PluginRelease, PluginReleases
+
+
+def this_client() -> ClientVersions:
+    """Say what this machine runs."""
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return ClientVersions(python=python, mlflow=metadata.version("mlflow"))
 
 
 def with_plugin(

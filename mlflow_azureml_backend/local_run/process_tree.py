@@ -37,10 +37,6 @@ def end_tree(process: subprocess.Popen[bytes]) -> int:
     Returns:
         Its exit code.
     """
-    if sys.platform == "win32":
-        command = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
-        subprocess.run(command, capture_output=True, check=False)
-        return process.wait()
     deadline = time.monotonic() + _PATIENCE
     number = signal.SIGTERM
     while True:

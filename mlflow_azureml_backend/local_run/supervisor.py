@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.local_run.folder import Ending, RunFolder
 from mlflow_azureml_backend.local_run.process_tree import adopt_orphans, end_tree
@@ -42,18 +42,15 @@ def start_supervisor(
     Raises:
         RuntimeError: It did not start.
     """
-    own: dict[str, Any] = {"start_new_session": True, "env": own_environment}
-    if sys.platform == "win32":
-        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.DETACHED_PROCESS
-        own = {"creationflags": flags, "env": own_environment}
     with folder.errors.open("w") as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", __name__, str(folder.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,
+            env=own_environment,
+            start_new_session=True,
             text=True,
-            **own,
         )
     if process.stdin is None or process.stdout is None:  # for who checks types
         raise RuntimeError("The run's supervisor has no pipes.")
@@ -94,9 +91,6 @@ def supervise(folder: RunFolder, environment: dict[str, str], stop: threading.Ev
 def _started(
     request: Request, folder: RunFolder, environment: dict[str, str]
 ) -> subprocess.Popen[bytes]:
-    own: dict[str, Any] = {"start_new_session": True}
-    if sys.platform == "win32":
-        own = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     with folder.log.open("ab") as log:
         return subprocess.Popen(
             request.arguments,
@@ -105,7 +99,7 @@ def _started(
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            **own,
+            start_new_session=True,
         )
 
 

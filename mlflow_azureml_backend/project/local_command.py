@@ -13,7 +13,6 @@ import importlib
 import json
 import os
 import shlex
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -138,12 +137,11 @@ def main() -> None:
     try:
         command = command_in_environment(wanted)
     except Exception as error:  # each tool that makes environments has errors of its own
-        raise SystemExit(f"The project's environment could not be made: {error}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise SystemExit(f"The project's environment could not be made: {reason}") from error
     sys.stdout.flush()
     sys.stderr.flush()
     os.chdir(wanted["root"])
-    if sys.platform == "win32":
-        raise SystemExit(subprocess.call(["cmd", "/c", command]))
     os.execvp("bash", ["bash", "-c", command])  # noqa: S606  # bash is the shell
 
 
