@@ -22,7 +22,7 @@ from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun, SourceRun
 from mlflow_azureml_backend.tracking.run_tags import BACKEND_VERSION, DIRTY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from mlflow_azureml_backend.job import WorkspaceRef
     from mlflow_azureml_backend.tracking.session import TrackingSession
@@ -33,6 +33,7 @@ SOURCE_RUN = "azureml.source_run"
 """The tag that names the workspace's run which a child run mirrors."""
 
 _SECONDS_BETWEEN_LOOKS = 10.0
+_SECONDS_TO_END = 30.0
 # What describes a run in any store.
 _CARRIED = (
     *("mlflow.runName", "mlflow.user", "mlflow.project.", "mlflow.source."),
@@ -87,13 +88,22 @@ class SessionWithChildren:
         session: The user's run of the job.
         service: The workspace.
         job_name: The job.
+        pause: Waits so many seconds between looks.
     """
 
-    def __init__(self, session: MirroredRun, service: RunSource, job_name: str) -> None:
+    def __init__(
+        self,
+        session: MirroredRun,
+        service: RunSource,
+        job_name: str,
+        *,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
         self.run_id = session.run_id
         self._session = session
         self._job_name = job_name
         self._children = MirroredChildren(service)
+        self._pause = pause
         self._last_look = time.monotonic()
 
     def submitted(self, handle: JobHandle) -> None:
@@ -117,8 +127,14 @@ class SessionWithChildren:
 
     def finish(self, outcome: RunOutcome) -> None:
         """Mirror the children, then end the run as its job ended."""
+        # They are cancelled with the job, and need a moment for it.
+        patience = _SECONDS_TO_END if outcome.status is JobStatus.CANCELED else 0.0
+        deadline = time.monotonic() + patience
         try:
-            self._children.mirror(self.run_id, self._job_name)
+            while not self._children.mirror(self.run_id, self._job_name):
+                if time.monotonic() >= deadline:
+                    break
+                self._pause(1.0)
         except NotFoundError:
             pass  # a job that never started has no run
         except WorkspaceError as error:
@@ -147,33 +163,40 @@ class MirroredChildren:
         self._known: dict[str, dict[str, MirroredRun]] = {}
         self._ended: set[str] = set()
 
-    def mirror(self, run_id: str, source_id: str) -> None:
+    def mirror(self, run_id: str, source_id: str) -> bool:
         """Bring the children of a run up to date, and theirs, and end those that have ended.
 
         Args:
             run_id: The user's run.
             source_id: The run in the workspace that it mirrors.
 
+        Returns:
+            Whether all of them that are jobs have ended.
+
         Raises:
             WorkspaceError: The workspace's runs could not be read.
             MlflowException: The user's store refused.
             TrackingError: It refused the end of a run.
         """
+        all_ended = True
         for child in self._service.tracked_run(source_id).children():
             name = str(child["info"]["run_id"])
             if name in self._ended:
                 continue
             run = self._run(run_id, name, child)
-            self.mirror(run.run_id, name)
+            all_ended &= self.mirror(run.run_id, name)
             status = _ENDS.get(str(child["info"].get("status")))
             if status is None:
                 run.update()
+                # One that the job's own process has left open stays so.
+                all_ended &= _tags(child).get(JOB_NAME) != name
             else:
                 run.finish(RunOutcome(status=status))
                 self._ended.add(name)
+        return all_ended
 
     def _run(self, parent: str, name: str, child: Mapping[str, Any]) -> MirroredRun:
-        said = {tag["key"]: tag.get("value", "") for tag in child.get("data", {}).get("tags", [])}
+        said = _tags(child)
         tags = {key: value for key, value in said.items() if key.startswith(_CARRIED)}
         if said.get(JOB_NAME) == name:
             handle = JobHandle(
@@ -216,3 +239,7 @@ class MirroredChildren:
                     break
             self._known[parent] = found
         return self._known[parent]
+
+
+def _tags(run: Mapping[str, Any]) -> dict[str, str]:
+    return {tag["key"]: tag.get("value", "") for tag in run.get("data", {}).get("tags", [])}

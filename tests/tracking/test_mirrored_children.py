@@ -6,7 +6,7 @@ import pytest
 
 from mlflow_azureml_backend.errors import NotFoundError, UnavailableError
 from mlflow_azureml_backend.job import JobStatus, RunOutcome, WorkspaceRef
-from mlflow_azureml_backend.tracking.mirrored_children import with_children
+from mlflow_azureml_backend.tracking.mirrored_children import SessionWithChildren, with_children
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun
 
 COMPLETED = RunOutcome(status=JobStatus.COMPLETED)
@@ -134,6 +134,21 @@ def test_a_run_ends_also_where_its_children_cannot_be_read(service, finish, clie
     service.runs["job"].error = error
     finish()
     assert client.get_run(run_id).info.status == "FINISHED"
+
+
+def test_children_that_are_cancelled_with_their_job_are_waited_for(service, below, run_id):
+    service.add("step", "job", **{"azureml.job_name": "step"})
+    service.add("left open", "job")
+
+    def ends(_):
+        service.runs["step"].status = "KILLED"
+
+    run = MirroredRun(run_id, service.runs["job"])
+    session = SessionWithChildren(run, service, "job", pause=ends)
+    session.finish(RunOutcome(status=JobStatus.CANCELED))
+    found = below(run_id)
+    assert found["step"].info.status == "KILLED"
+    assert found["left open"].info.status == "RUNNING"
 
 
 def test_in_the_workspace_s_own_store_there_is_nothing_to_mirror(service):
