@@ -15,7 +15,13 @@ from mlflow.entities import RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from mlflow_azureml_backend.errors import NotFoundError, TrackingError, WorkspaceError
+from mlflow_azureml_backend.errors import (
+    NotFoundError,
+    QuotaError,
+    TrackingError,
+    UnavailableError,
+    WorkspaceError,
+)
 from mlflow_azureml_backend.job import JobHandle, JobStatus, RunOutcome
 from mlflow_azureml_backend.tracking.handle_tags import JOB_NAME, STUDIO_URL, tags_of
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun, SourceRun
@@ -34,6 +40,7 @@ SOURCE_RUN = "azureml.source_run"
 
 _SECONDS_BETWEEN_LOOKS = 10.0
 _SECONDS_TO_END = 30.0
+_ATTEMPTS = 3
 # What describes a run in any store.
 _CARRIED = (
     *("mlflow.runName", "mlflow.user", "mlflow.project.", "mlflow.source."),
@@ -51,8 +58,8 @@ _ENDS = MappingProxyType(
 class ParentRun(SourceRun, Protocol):
     """A run of the workspace, which may have child runs."""
 
-    def children(self) -> Iterator[dict[str, Any]]:
-        """Give MLflow's run object of each child run, the oldest first."""
+    def children(self, *, brief: bool = False) -> Iterator[dict[str, Any]]:
+        """Give MLflow's run object of each child run, the oldest first; `brief`: in one attempt."""
 
 
 class RunSource(Protocol):
@@ -104,6 +111,7 @@ class SessionWithChildren:
         self._job_name = job_name
         self._children = MirroredChildren(service)
         self._pause = pause
+        self._finished = False
         self._last_look = time.monotonic()
 
     def submitted(self, handle: JobHandle) -> None:
@@ -127,25 +135,43 @@ class SessionWithChildren:
 
     def finish(self, outcome: RunOutcome) -> None:
         """Mirror the children, then end the run as its job ended."""
+        if not self._finished:
+            self._finish_children(outcome)
+        self._session.finish(outcome)
+        self._finished = True
+
+    def _finish_children(self, outcome: RunOutcome) -> None:
         # They are cancelled with the job, and need a moment for it.
         patience = _SECONDS_TO_END if outcome.status is JobStatus.CANCELED else 0.0
         deadline = time.monotonic() + patience
-        try:
-            while not self._children.mirror(self.run_id, self._job_name):
+        attempts = _ATTEMPTS
+        while True:
+            try:
+                if self._children.mirror(self.run_id, self._job_name):
+                    return
+            except NotFoundError:
+                return  # a job that never started has no run
+            except WorkspaceError as error:
+                attempts -= 1
+                if not attempts or not isinstance(error, (UnavailableError, QuotaError)):
+                    # The run must end all the same.
+                    _logger.warning(
+                        "The child runs of '%s' could not be mirrored; `mlflow-azureml wait %s` "
+                        "tries it again. %s",
+                        self._job_name,
+                        self.run_id,
+                        error,
+                    )
+                    return
+            except MlflowException as error:
+                raise TrackingError(
+                    f"The child runs of '{self._job_name}' could not be logged below MLflow run "
+                    f"'{self.run_id}': {error.message}"
+                ) from error
+            else:
                 if time.monotonic() >= deadline:
-                    break
-                self._pause(1.0)
-        except NotFoundError:
-            pass  # a job that never started has no run
-        except WorkspaceError as error:
-            # The run must end all the same.
-            _logger.warning("The child runs of '%s' could not be read: %s", self._job_name, error)
-        except MlflowException as error:
-            raise TrackingError(
-                f"The child runs of '{self._job_name}' could not be logged below MLflow run "
-                f"'{self.run_id}': {error.message}"
-            ) from error
-        self._session.finish(outcome)
+                    return
+            self._pause(1.0)
 
 
 class MirroredChildren:
@@ -179,7 +205,7 @@ class MirroredChildren:
             TrackingError: It refused the end of a run.
         """
         all_ended = True
-        for child in self._service.tracked_run(source_id).children():
+        for child in self._service.tracked_run(source_id).children(brief=True):
             name = str(child["info"]["run_id"])
             if name in self._ended:
                 continue

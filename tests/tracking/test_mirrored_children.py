@@ -35,7 +35,7 @@ class Run:
     def read(self):
         return self.document()
 
-    def children(self):
+    def children(self, *, brief=False):
         if self.error is not None:
             raise self.error
         return iter([run.document() for run in self.runs])
@@ -129,11 +129,30 @@ def test_another_process_goes_on_with_the_same_runs(service, finish, below, run_
     assert again.data.tags["mlflow.project.entryPoint"] == "train"
 
 
-@pytest.mark.parametrize("error", [NotFoundError("no run"), UnavailableError("away")])
-def test_a_run_ends_also_where_its_children_cannot_be_read(service, finish, client, run_id, error):
+@pytest.mark.parametrize(
+    ("error", "pauses"), [(NotFoundError("no run"), 0), (UnavailableError("away"), 2)]
+)
+def test_a_run_ends_also_where_its_children_cannot_be_read(service, client, run_id, error, pauses):
     service.runs["job"].error = error
-    finish()
+    paused = []
+    run = MirroredRun(run_id, service.runs["job"])
+    session = SessionWithChildren(run, service, "job", pause=paused.append)
+    session.finish(COMPLETED)
+    session.finish(COMPLETED)
     assert client.get_run(run_id).info.status == "FINISHED"
+    assert len(paused) == pauses
+
+
+def test_trouble_that_passes_loses_no_child(service, below, run_id):
+    service.add("step", "job", "FINISHED")
+    service.runs["job"].error = UnavailableError("away")
+
+    def passes(_):
+        service.runs["job"].error = None
+
+    run = MirroredRun(run_id, service.runs["job"])
+    SessionWithChildren(run, service, "job", pause=passes).finish(COMPLETED)
+    assert below(run_id)["step"].info.status == "FINISHED"
 
 
 def test_children_that_are_cancelled_with_their_job_are_waited_for(service, below, run_id):
