@@ -15,7 +15,7 @@ from mlflow.tracking import MlflowClient
 from mlflow_azureml_backend.errors import NotFoundError, TrackingError, WorkspaceError
 from mlflow_azureml_backend.follow.trial_picture import parallel_coordinates
 from mlflow_azureml_backend.follow.trials import trial_line, trials_table
-from mlflow_azureml_backend.tracking.mirrored_children import with_children
+from mlflow_azureml_backend.tracking.children_session import with_children
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun
 from mlflow_azureml_backend.tracking.mirrored_trials import MirroredTrials
 

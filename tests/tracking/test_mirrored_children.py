@@ -6,7 +6,7 @@ import pytest
 
 from mlflow_azureml_backend.errors import NotFoundError, UnavailableError
 from mlflow_azureml_backend.job import JobStatus, RunOutcome, WorkspaceRef
-from mlflow_azureml_backend.tracking.mirrored_children import SessionWithChildren, with_children
+from mlflow_azureml_backend.tracking.children_session import SessionWithChildren, with_children
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun
 
 COMPLETED = RunOutcome(status=JobStatus.COMPLETED)
