@@ -12,6 +12,10 @@ from mlflow_azureml_backend.job import EnvironmentSpec, JobSpec, LocalImageSpec
 from mlflow_azureml_backend.nesting import below_this_job, handing_down, own_requirement
 
 JOB = {"AZUREML_RUN_ID": "the_job"}
+SWEEP = {
+    "search_space": {"x": {"type": "choice", "values": [1]}},
+    "objective": {"goal": "minimize", "primary_metric": "loss"},
+}
 
 
 def read(raw):
@@ -26,6 +30,7 @@ def read(raw):
         ({"parent_job_name": "other"}, JOB, "other"),
         ({"parent_job_name": None}, JOB, None),
         ({"workspace": "emulator"}, JOB, None),
+        ({"sweep": SWEEP}, JOB, None),
     ],
 )
 def test_in_a_job_a_run_is_the_child_of_that_job(raw, environ, parent):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from mlflow_azureml_backend.tracking.mirrored_children import RunSource, with_nested_runs
+from mlflow_azureml_backend.tracking.children_session import with_nested_runs
+from mlflow_azureml_backend.tracking.mirrored_children import RunSource
 from mlflow_azureml_backend.tracking.pipeline_session import PipelineService, PipelineSession
 from mlflow_azureml_backend.tracking.sweep_session import SweepService, SweepSession
 

@@ -6,16 +6,13 @@ opened by the job's code.
 
 from __future__ import annotations
 
-import logging
 import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlflow.entities import RunTag
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from mlflow_azureml_backend.errors import NotFoundError, TrackingError, WorkspaceError
 from mlflow_azureml_backend.job import JobHandle, JobStatus, RunOutcome
 from mlflow_azureml_backend.tracking.handle_tags import (
     JOB_NAME,
@@ -31,14 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mlflow_azureml_backend.job import WorkspaceRef
-    from mlflow_azureml_backend.tracking.session import TrackingSession
-
-_logger = logging.getLogger(__name__)
 
 SOURCE_RUN = "azureml.source_run"
 """The tag that names the workspace's run which a child run mirrors."""
 
-_SECONDS_BETWEEN_LOOKS = 10.0
 # What describes a run in any store.
 _CARRIED = (
     *("mlflow.runName", "mlflow.user", "mlflow.project.", "mlflow.source."),
@@ -56,8 +49,8 @@ _ENDS = MappingProxyType(
 class ParentRun(SourceRun, Protocol):
     """A run of the workspace, which may have child runs."""
 
-    def children(self) -> Iterator[dict[str, Any]]:
-        """Give MLflow's run object of each child run, the oldest first."""
+    def children(self, *, brief: bool = False) -> Iterator[dict[str, Any]]:
+        """Give MLflow's run object of each child run, the oldest first; `brief`: in one attempt."""
 
 
 class RunSource(Protocol):
@@ -69,75 +62,6 @@ class RunSource(Protocol):
 
     def tracked_run(self, job_name: str) -> ParentRun:
         """Give a run of the workspace by its id."""
-
-
-def with_nested_runs(
-    session: TrackingSession, service: RunSource, job_name: str
-) -> TrackingSession:
-    """Give the session of a job with the runs that the job starts.
-
-    In the workspace's own store they are child runs already.
-
-    Args:
-        session: The run of the job.
-        service: The workspace.
-        job_name: The job.
-    """
-    if not isinstance(session, MirroredRun):
-        return session
-    return SessionWithChildren(session, service, job_name)
-
-
-class SessionWithChildren:
-    """Mirror the runs that a job starts, while it goes on and at its end.
-
-    Args:
-        session: The user's run of the job.
-        service: The workspace.
-        job_name: The job.
-    """
-
-    def __init__(self, session: MirroredRun, service: RunSource, job_name: str) -> None:
-        self.run_id = session.run_id
-        self._session = session
-        self._job_name = job_name
-        self._children = MirroredChildren(service)
-        self._last_look = time.monotonic()
-
-    def submitted(self, handle: JobHandle) -> None:
-        """Tie the run to its job."""
-        self._session.submitted(handle)
-
-    def failed_to_submit(self, reason: str) -> str:
-        """End the run of a job that does not exist; give the reason that was noted first."""
-        return self._session.failed_to_submit(reason)
-
-    def update(self) -> None:
-        """Look at the children, at most every few seconds; trouble is left for the next time."""
-        self._session.update()
-        if time.monotonic() - self._last_look < _SECONDS_BETWEEN_LOOKS:
-            return
-        self._last_look = time.monotonic()
-        try:
-            self._children.mirror(self.run_id, self._job_name)
-        except (WorkspaceError, MlflowException, TrackingError) as error:
-            _logger.debug("The child runs of '%s' wait: %s", self._job_name, error)
-
-    def finish(self, outcome: RunOutcome) -> None:
-        """Mirror the children, then end the run as its job ended."""
-        try:
-            self._children.mirror(self.run_id, self._job_name)
-        except NotFoundError:
-            pass  # a job that never started has no run
-        except WorkspaceError as error:
-            # The run must end all the same.
-            _logger.warning("The child runs of '%s' could not be read: %s", self._job_name, error)
-        except MlflowException as error:
-            raise TrackingError(
-                f"The child runs of '{self._job_name}' could not be logged below MLflow run "
-                f"'{self.run_id}': {error.message}"
-            ) from error
-        self._session.finish(outcome)
 
 
 class MirroredChildren:
@@ -155,26 +79,32 @@ class MirroredChildren:
         self._known: dict[str, dict[str, MirroredRun]] = {}
         self._ended: set[str] = set()
 
-    def mirror(self, run_id: str, source_id: str) -> None:
+    def mirror(self, run_id: str, source_id: str) -> bool:
         """Bring the children of a run up to date, and theirs, and end those that have ended.
 
         Args:
             run_id: The user's run.
             source_id: The run in the workspace that it mirrors.
 
+        Returns:
+            Whether all of them that are jobs have ended.
+
         Raises:
             WorkspaceError: The workspace's runs could not be read.
             MlflowException: The user's store refused.
         """
-        for child in self._service.tracked_run(source_id).children():
+        all_ended = True
+        for child in self._service.tracked_run(source_id).children(brief=True):
             name = str(child["info"]["run_id"])
             if name in self._ended:
                 continue
             run = self._run(run_id, name, child)
-            self.mirror(run.run_id, name)
+            all_ended &= self.mirror(run.run_id, name)
             status = _ENDS.get(str(child["info"].get("status")))
             if status is None:
                 run.update()
+                # One that the job's own process has left open stays so.
+                all_ended &= _tags(child).get(JOB_NAME) != name
             else:
                 try:
                     run.finish(RunOutcome(status=status))
@@ -182,9 +112,10 @@ class MirroredChildren:
                     # A child that somebody deleted must not keep the parent's run from its end.
                     _logger.warning("Child run '%s' is not mirrored: %s", name, error)
                 self._ended.add(name)
+        return all_ended
 
     def _run(self, parent: str, name: str, child: Mapping[str, Any]) -> MirroredRun:
-        said = {tag["key"]: tag.get("value", "") for tag in child.get("data", {}).get("tags", [])}
+        said = _tags(child)
         tags = {key: value for key, value in said.items() if key.startswith(_CARRIED)}
         if said.get(JOB_NAME) == name:
             handle = JobHandle(
@@ -230,3 +161,7 @@ class MirroredChildren:
                     break
             self._known[parent] = found
         return self._known[parent]
+
+
+def _tags(run: Mapping[str, Any]) -> dict[str, str]:
+    return {tag["key"]: tag.get("value", "") for tag in run.get("data", {}).get("tags", [])}

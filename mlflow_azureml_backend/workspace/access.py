@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mlflow_azureml_backend.errors import WorkspaceError
+from mlflow_azureml_backend.errors import NotFoundError, WorkspaceError
 from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.workspace.endpoint import AZURE, emulator_endpoint
 from mlflow_azureml_backend.workspace.job_identity import is_job_of
 from mlflow_azureml_backend.workspace.pipeline_looks import PipelineLooks
-from mlflow_azureml_backend.workspace.tracked_run import TrackedRun
+from mlflow_azureml_backend.workspace.tracked_run import TrackedRun, is_unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -213,10 +215,23 @@ class Workspace:
         return read_compute_state(self._connection, name)
 
     def cancel(self, job_name: str) -> None:
-        """Ask for a job's end."""
+        """Ask for a job's end, and then for those of the jobs that it has started."""
         from mlflow_azureml_backend.workspace.jobs import cancel_job
 
         cancel_job(self._connection, job_name)
+        for child in self._started_by(job_name):
+            with suppress(NotFoundError):  # a run that is no job
+                self.cancel(child)
+
+    def _started_by(self, job_name: str) -> list[str]:
+        """Name the runs that a job has started and that have not ended, as far as they are told."""
+        try:
+            runs = list(self.tracked_run(job_name).children(brief=True))
+        except WorkspaceError:
+            return []
+        names = [str(run["info"]["run_id"]) for run in runs if is_unfinished(run)]
+        # The service itself ends the trials of a sweep.
+        return [name for name in names if not re.fullmatch(rf"{re.escape(job_name)}_\d+", name)]
 
     def jobs(self) -> Iterator[ListedJob]:
         """Give the workspace's jobs, newest first, a page at a time."""

@@ -23,6 +23,11 @@ _MODELS_A_PAGE = 50
 _RUNS_A_PAGE = 200
 
 
+def is_unfinished(run: Mapping[str, Any]) -> bool:
+    """Tell whether a run goes on, by MLflow's run object."""
+    return run["info"].get("status") in {"RUNNING", "SCHEDULED"}
+
+
 class TrackedRun:
     """The workspace's MLflow run of one job.
 
@@ -35,13 +40,16 @@ class TrackedRun:
         self._connection = connection
         self._run_id = run_id
 
-    def read(self) -> dict[str, Any]:
+    def read(self, *, brief: bool = False) -> dict[str, Any]:
         """Give MLflow's run object: `info`, and `data` with params, latest metrics and tags.
+
+        Args:
+            brief: Make one attempt with short timeouts.
 
         Raises:
             NotFoundError: The run is not there (yet).
         """
-        run: dict[str, Any] = self._get("runs/get", run_id=self._run_id)["run"]
+        run: dict[str, Any] = self._get("runs/get", brief=brief, run_id=self._run_id)["run"]
         return run
 
     def tags(self) -> dict[str, str]:
@@ -88,14 +96,17 @@ class TrackedRun:
             if not token:
                 return
 
-    def children(self) -> Iterator[dict[str, Any]]:
+    def children(self, *, brief: bool = False) -> Iterator[dict[str, Any]]:
         """Give MLflow's run object of each child run, the oldest first.
+
+        Args:
+            brief: Make one attempt with short timeouts.
 
         Raises:
             NotFoundError: The run is not there (yet).
         """
         body: dict[str, Any] = {
-            "experiment_ids": [self.read()["info"]["experiment_id"]],
+            "experiment_ids": [self.read(brief=brief)["info"]["experiment_id"]],
             "filter": f"tags.mlflow.parentRunId = '{self._run_id}'",
             "order_by": ["attributes.start_time ASC"],
             "max_results": _RUNS_A_PAGE,
@@ -106,6 +117,7 @@ class TrackedRun:
                 f"{self._api}/runs/search",
                 body=body,
                 doing=f"reading the child runs of '{self._run_id}'",
+                brief=brief,
             )
             yield from page.get("runs") or []
             token = page.get("next_page_token")
@@ -228,10 +240,11 @@ class TrackedRun:
     def _api(self) -> str:
         return f"{self._connection.api}/mlflow/v2.0{self._connection.ref.arm_id}/api/2.0/mlflow"
 
-    def _get(self, call: str, **query: Any) -> dict[str, Any]:
+    def _get(self, call: str, *, brief: bool = False, **query: Any) -> dict[str, Any]:
         return self._connection.json(
             "GET",
             f"{self._api}/{call}",
             query=query,
             doing=f"reading MLflow run '{self._run_id}'",
+            brief=brief,
         )

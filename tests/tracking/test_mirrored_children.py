@@ -8,7 +8,10 @@ import pytest
 
 from mlflow_azureml_backend.errors import NotFoundError, UnavailableError
 from mlflow_azureml_backend.job import JobStatus, RunOutcome, WorkspaceRef
-from mlflow_azureml_backend.tracking.mirrored_children import with_nested_runs
+from mlflow_azureml_backend.tracking.children_session import (
+    SessionWithChildren,
+    with_nested_runs,
+)
 from mlflow_azureml_backend.tracking.mirrored_run import MirroredRun
 
 COMPLETED = RunOutcome(status=JobStatus.COMPLETED)
@@ -37,7 +40,7 @@ class Run:
     def read(self):
         return self.document()
 
-    def children(self):
+    def children(self, *, brief=False):
         if self.error is not None:
             raise self.error
         return iter([run.document() for run in self.runs])
@@ -131,11 +134,45 @@ def test_another_process_goes_on_with_the_same_runs(service, finish, below, run_
     assert again.data.tags["mlflow.project.entryPoint"] == "train"
 
 
-@pytest.mark.parametrize("error", [NotFoundError("no run"), UnavailableError("away")])
-def test_a_run_ends_also_where_its_children_cannot_be_read(service, finish, client, run_id, error):
+@pytest.mark.parametrize(
+    ("error", "pauses"), [(NotFoundError("no run"), 0), (UnavailableError("away"), 2)]
+)
+def test_a_run_ends_also_where_its_children_cannot_be_read(service, client, run_id, error, pauses):
     service.runs["job"].error = error
-    finish()
+    paused = []
+    run = MirroredRun(run_id, service.runs["job"])
+    session = SessionWithChildren(run, service, "job", pause=paused.append)
+    session.finish(COMPLETED)
+    session.finish(COMPLETED)
     assert client.get_run(run_id).info.status == "FINISHED"
+    assert len(paused) == pauses
+
+
+def test_trouble_that_passes_loses_no_child(service, below, run_id):
+    service.add("step", "job", "FINISHED")
+    service.runs["job"].error = UnavailableError("away")
+
+    def passes(_):
+        service.runs["job"].error = None
+
+    run = MirroredRun(run_id, service.runs["job"])
+    SessionWithChildren(run, service, "job", pause=passes).finish(COMPLETED)
+    assert below(run_id)["step"].info.status == "FINISHED"
+
+
+def test_children_that_are_cancelled_with_their_job_are_waited_for(service, below, run_id):
+    service.add("step", "job", **{"azureml.job_name": "step"})
+    service.add("left open", "job")
+
+    def ends(_):
+        service.runs["step"].status = "KILLED"
+
+    run = MirroredRun(run_id, service.runs["job"])
+    session = SessionWithChildren(run, service, "job", pause=ends)
+    session.finish(RunOutcome(status=JobStatus.CANCELED))
+    found = below(run_id)
+    assert found["step"].info.status == "KILLED"
+    assert found["left open"].info.status == "RUNNING"
 
 
 def test_in_the_workspace_s_own_store_there_is_nothing_to_mirror(service):
