@@ -6,6 +6,7 @@ opened by the job's code.
 
 from __future__ import annotations
 
+import logging
 import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mlflow.entities import RunTag
 from mlflow.tracking import MlflowClient
 
+from mlflow_azureml_backend.errors import TrackingError
 from mlflow_azureml_backend.job import JobHandle, JobStatus, RunOutcome
 from mlflow_azureml_backend.tracking.handle_tags import (
     JOB_NAME,
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from mlflow_azureml_backend.job import WorkspaceRef
+
+_logger = logging.getLogger(__name__)
 
 SOURCE_RUN = "azureml.source_run"
 """The tag that names the workspace's run which a child run mirrors."""
