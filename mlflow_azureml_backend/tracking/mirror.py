@@ -13,6 +13,7 @@ from mlflow.exceptions import MlflowException
 from mlflow_azureml_backend.errors import TrackingError
 from mlflow_azureml_backend.tracking.artifact_listing import (
     ARTIFACT_LIST,
+    NONE,
     NOT_MIRRORED,
     SMALL,
     listing,
@@ -152,12 +153,20 @@ class Mirror:
             self._client, self._source, lambda file: reason_to_stay(file, choice) is None
         )
         try:
-            return mirrored.mirror(models, source, mine)
+            failed = mirrored.mirror(models, source, mine)
         except MlflowException as error:
             if error.error_code not in _UNKNOWN_TO_STORE:
                 raise
             _logger.warning("%s: the MLflow server is one before 3.", there)
             return {}
+        if mirrored.left and choice != NONE:
+            _logger.warning(
+                "Logged models of MLflow run '%s' lack files above 10 MB, which stay in the "
+                'workspace; "mirror_artifacts": "all" in the config copies them: %s.',
+                self._run_id,
+                _first(mirrored.left),
+            )
+        return failed
 
     def _keep(self, refusals: Sequence[Refusal]) -> None:
         """Write whole to an artifact what the store has not, and say so where it is new."""

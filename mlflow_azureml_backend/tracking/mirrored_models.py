@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.tracking.source_run import SourceRun
 
 SOURCE_MODEL = "azureml.logged_model"
+NOT_COPIED = "azureml.not_copied"
+_TAG_LENGTH = 5000
 _STATUS = "LOGGED_MODEL_"
 _METRICS_A_BATCH = 500
 _LARGEST_MLMODEL = 10 * 1024 * 1024
@@ -36,6 +38,9 @@ class MirroredModels:
         client: MLflow's client of the store that the mirror lives in; of MLflow 3.
         source: The run whose models are mirrored.
         selected: Tells of a file's path and size whether it is copied.
+
+    Attributes:
+        left: How many files of a model were not to be copied, by its name.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class MirroredModels:
         self._client = client
         self._source = source
         self._selected = selected
+        self.left: dict[str, str] = {}
 
     def mirror(
         self, models: Sequence[Mapping[str, Any]], source: Mapping[str, Any], mine: Run
@@ -139,7 +145,7 @@ class MirroredModels:
         names = {
             model["info"]["model_id"]: there.model_id,
             source["info"]["run_id"]: mine.info.run_id,
-            model["info"].get("artifact_uri") or "": there.artifact_location,
+            model["info"].get("artifact_uri") or "none": there.artifact_location,
         }
 
         def adapt(folder: Path) -> None:
@@ -147,6 +153,10 @@ class MirroredModels:
 
         with self._source.model_files(model) as files:
             paths = [file["path"] for file in files.listed if self._selected(file)]
+            if left := sorted({file["path"] for file in files.listed} - set(paths)):
+                self.left[model["info"]["name"]] = f"{len(left)} files"
+                named = ", ".join(left)[:_TAG_LENGTH]
+                self._client.set_logged_model_tags(there.model_id, {NOT_COPIED: named})
             return copy_files(
                 files, ModelArtifacts(self._client, there.model_id), paths, adapt=adapt
             )
@@ -181,7 +191,7 @@ def _rename(file: Path, names: Mapping[str, str]) -> None:
     changed = []
     for line in lines:
         key, colon, value = line.partition(": ")
-        if key in {"model_id", "run_id", "artifact_path"} and value.strip() in names:
+        if key in {"model_id", "run_id", "artifact_path"} and names.get(value.strip()):
             line = f"{key}{colon}{names[value.strip()]}\n"  # noqa: PLW2901
         changed.append(line)
     file.write_text("".join(changed), encoding="utf-8")

@@ -52,6 +52,7 @@ class JobRun:
         self.points = {}
         self.latest = {}
         self.files_there = {}
+        self.models = []
         self.unreadable = {}
         self.on_disk = []
         self.page = 1000
@@ -119,7 +120,13 @@ class JobRun:
 
     def logged_models(self):
         self._answer()
-        return []
+        return self.models
+
+    @contextmanager
+    def model_files(self, model):
+        files = JobRun()
+        files.files_there, files.sizes = model["files"], model["sizes"]
+        yield files
 
     def wait_until_readable(self):
         self._answer()

@@ -235,6 +235,24 @@ def test_a_store_that_is_away_is_told_once_and_so_is_that_it_is_caught_up_with(
     assert client.get_run(run_id).data.params == {"alpha": "1"}
 
 
+def test_a_logged_model_names_its_files_that_stay_behind(client, run_id, job_run, caplog):
+    job_run.models = [
+        {
+            "info": {"model_id": "m-1", "name": "big", "status": "LOGGED_MODEL_READY"},
+            "files": {"MLmodel": b"model_id: m-1\n", "weights.bin": b""},
+            "sizes": {"weights.bin": 11 * 1024 * 1024},
+        }
+    ]
+    MirroredRun(run_id, job_run).finish(COMPLETED)
+    run = client.get_run(run_id)
+    [model] = client.search_logged_models([run.info.experiment_id])
+    assert (model.name, model.source_run_id, model.status.value) == ("big", run_id, "READY")
+    assert model.tags == {"azureml.logged_model": "m-1", "azureml.not_copied": "weights.bin"}
+    assert [file.path for file in client.list_logged_model_artifacts(model.model_id)] == ["MLmodel"]
+    assert '"mirror_artifacts": "all"' in caplog.text
+    assert run.data.tags["azureml.mirrored"] == "Completed"
+
+
 def test_a_store_that_hangs_holds_up_nothing_but_the_end(client, run_id, job_run):
     gate, waited, read = threading.Event(), [], job_run.read
 
