@@ -44,7 +44,7 @@ def blob_pool(endpoint: Endpoint, url: str) -> Any:
                 "maxsize": MOST_CONNECTIONS,
                 "block": True,
                 "timeout": urllib3.Timeout(connect=10, read=60),
-                "ca_cert_dir" if Path(verify).is_dir() else "ca_certs": verify,
+                "ssl_context": _context(verify),
             }
             if proxy is None:
                 _pools[key] = urllib3.PoolManager(**options)
@@ -56,3 +56,15 @@ def blob_pool(endpoint: Endpoint, url: str) -> Any:
                     )
                 _pools[key] = urllib3.ProxyManager(proxy, **options)
         return _pools[key]
+
+
+def _context(verify: str) -> Any:
+    """Read the authorities once; urllib3 would do it for each connection, and longest of all."""
+    from urllib3.util.ssl_ import create_urllib3_context
+
+    context = create_urllib3_context()
+    if Path(verify).is_dir():
+        context.load_verify_locations(capath=verify)
+    else:
+        context.load_verify_locations(cafile=verify)
+    return context

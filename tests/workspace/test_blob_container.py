@@ -5,11 +5,15 @@ import os
 import threading
 from urllib.parse import urlencode
 
+import certifi
 import pytest
+from urllib3.exceptions import SSLError
 
 from mlflow_azureml_backend.emulator.administration import request
 from mlflow_azureml_backend.errors import ForbiddenError, ProjectError, QuotaError
 from mlflow_azureml_backend.workspace.blob_container import BlobContainer
+from mlflow_azureml_backend.workspace.blob_pool import blob_pool
+from mlflow_azureml_backend.workspace.endpoint import Endpoint
 from mlflow_azureml_backend.workspace.file_digests import BLOCK, digest_tree
 from mlflow_azureml_backend.workspace.snapshot import list_files, upload_snapshot
 
@@ -204,3 +208,11 @@ def _containers(connection, name):
         if isinstance(answer, dict) and "blobUri" in answer and answer["blobUri"].endswith(name):
             url, _, signature = answer["credential"]["sasUri"].partition("?")
             yield BlobContainer(connection.endpoint, url, signature, doing="testing")
+
+
+def test_storage_whose_certificate_nobody_trusts_is_not_written_to(opened):
+    known = opened._connection.endpoint.client_arguments
+    stranger = Endpoint(client_arguments={**known, "connection_verify": certifi.where()})
+    pool = blob_pool(stranger, "https://account.blob.core.windows.net")
+    with pytest.raises(SSLError, match="CERTIFICATE_VERIFY_FAILED"):
+        pool.request("GET", "https://account.blob.core.windows.net/c/b", retries=False)
