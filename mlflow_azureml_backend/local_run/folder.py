@@ -115,13 +115,14 @@ class RunFolder:
             return None
 
     def end(self, ending: Ending) -> None:
-        """Write how the command ended."""
-        _write(self._ending, asdict(ending))
+        """Write how the command ended; of a run that was given up, nothing is kept."""
+        with contextlib.suppress(FileNotFoundError):
+            _write(self._ending, asdict(ending))
 
     @property
     def cancel_requested(self) -> bool:
-        """Whether somebody wants the command to end."""
-        return self._cancel.exists()
+        """Whether somebody wants the command to end, or nobody wants its run any more."""
+        return self._cancel.exists() or not self.exists
 
     def request_cancel(self) -> None:
         """Ask the supervisor to end the command."""

@@ -175,6 +175,15 @@ def test_outputs_that_were_there_before_are_not_this_runs(tmp_path):
     assert found == ["outputs/new", "outputs/written anew"]
 
 
+def test_a_run_that_was_given_up_leaves_no_process(started, tmp_path):
+    folder = started("echo $$ > pid; sleep 600")
+    pid = int(until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()))
+
+    folder.remove()
+
+    assert until(lambda: not Path(f"/proc/{pid}").exists() or sys.platform != "linux")
+
+
 def test_a_run_that_nobody_completes_is_completed_by_its_supervisor(started, tmp_path):
     done = tmp_path / "completed"
     started("true", completion=["touch", str(done)], patience=0.3)
