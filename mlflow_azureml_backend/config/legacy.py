@@ -15,7 +15,7 @@ _TRUTH = {"true": True, "false": False}
 _LEGACY = ("COMPUTE", "USE_CONDA", "STREAM_OUTPUT")
 # A legacy config had no other way to say where to run. Today's keys that do, beside a legacy one,
 # make it today's config.
-_SAYS_WHERE = ("compute", "resources", "job_file", "sweep")
+_SAYS_WHERE = ("compute", "resources", "job_file", "sweep", "steps")
 
 
 def legacy_keys(raw: Mapping[Any, Any]) -> list[str]:

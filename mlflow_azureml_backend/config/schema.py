@@ -141,6 +141,8 @@ _NOT_WITH_STEPS = {
     "sweep": "a run is either a sweep or a pipeline",
     "outputs": "each output belongs to a step, under `steps.NAME.outputs`",
     "compute": "a pipeline runs in the workspace, and not on this machine",
+    "register_model": "the models are the steps'; register one afterwards: mlflow-azureml register "
+    "STEP --name NAME",
     "parent_job_name": "Azure ML takes no pipeline for a child of another job",
 }
 

@@ -58,7 +58,7 @@ class Situation:
         workspace: Where the job will run.
         needed: Variables by which this machine gets into its store, beyond the URI.
         declared: Variables that the job will have: name -> whether it is a secret.
-        is_sweep: Whether the job is a sweep.
+        has_children: Whether the job is a sweep or a pipeline.
         is_distributed: Whether several processes run the job's command.
         identity: The type of the job's `identity`, or None.
     """
@@ -67,7 +67,7 @@ class Situation:
     workspace: WorkspaceRef
     needed: tuple[str, ...] = ()
     declared: Mapping[str, bool] = field(default_factory=lambda: EMPTY)
-    is_sweep: bool = False
+    has_children: bool = False
     is_distributed: bool = False
     identity: str | None = None
 
@@ -141,8 +141,11 @@ def _automatic(situation: Situation, resolve: Resolve) -> Choice:
         return Choice(mode=Mode.WORKSPACE, reason="MLflow's store is the workspace's own")
     if (why := _out_of_reach(uri, resolve)) is not None:
         return Choice(mode=Mode.MIRROR, reason=f"no job reaches {shown}, {why}")
-    if situation.is_sweep:
-        return Choice(mode=Mode.MIRROR, reason="the trials of a sweep log to the workspace")
+    if situation.has_children:
+        return Choice(
+            mode=Mode.MIRROR,
+            reason="the trials of a sweep and the steps of a pipeline log to the workspace",
+        )
     if uri.startswith("azureml:") and situation.identity not in _ITS_OWN_IDENTITIES:
         return Choice(
             mode=Mode.MIRROR,
@@ -172,10 +175,10 @@ def _check_shared(mode: Mode, situation: Situation) -> None:
             f"{wanted} with the store {shown}: {_of_this_machine(scheme)}, so that no job can log "
             f"to it. {instead}"
         )
-    if situation.is_sweep:
+    if situation.has_children:
         raise ConfigError(
-            f"{wanted} with a sweep: its trials log to the workspace, each to a run of its own. "
-            f"{instead}"
+            f"{wanted} with a sweep or with steps, which log to the workspace, each to a run of its "
+            f"own. {instead}"
         )
     if _is_loopback(urlsplit(uri).hostname or "") and not situation.workspace.is_emulated:
         raise ConfigError(f"{wanted} with {shown}, which only this machine reaches. {instead}")

@@ -66,7 +66,7 @@ def choose_tracking(
         workspace=workspace,
         needed=variables_needed(tracking_uri),
         declared=declared,
-        is_sweep=spec.sweep is not None or spec.pipeline is not None,
+        has_children=spec.sweep is not None or spec.pipeline is not None,
         is_distributed=spec.distribution is not None,
         identity=(spec.identity or {}).get("type"),
     )

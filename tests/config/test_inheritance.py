@@ -88,11 +88,16 @@ def test_the_keys_of_the_job_itself_stay_with_it():
             "search_space": {"x": {"type": "choice", "values": [1]}},
             "objective": {"goal": "minimize", "primary_metric": "loss"},
         },
+        "tracking": "mirror",
+        "register_model": {"name": "m"},
         "stream": False,
         "on_interrupt": "detach",
     }
-    assert set(own) == set(ITS_OWN)
-    assert passed_on(own) == (BackendConfig(), ())
+    steps = {"steps": {"main": {}}}
+    assert {**own, **steps}.keys() == set(ITS_OWN)
+    for given in ({key: own[key] for key in own if key != "register_model"}, steps):
+        assert passed_on(given) == (BackendConfig(), ())
+    assert passed_on({"register_model": own["register_model"]}) == (BackendConfig(), ())
 
 
 def test_what_a_run_says_itself_goes_first_entry_by_entry():

@@ -62,7 +62,7 @@ def test_auto_decides_by_the_uri_and_says_why(uri, mode, reason):
 @pytest.mark.parametrize(
     ("changes", "mode", "reason"),
     [
-        ({"is_sweep": True}, "mirror", "sweep"),
+        ({"has_children": True}, "mirror", "sweep"),
         ({"needed": ("MLFLOW_TRACKING_TOKEN",)}, "mirror", "wants MLFLOW_TRACKING_TOKEN"),
         (
             {"needed": ("MLFLOW_TRACKING_TOKEN",), "declared": {"MLFLOW_TRACKING_TOKEN": True}},
@@ -86,7 +86,7 @@ def test_auto_mirrors_where_the_job_would_not_get_in(changes, mode, reason):
         ("shared", {"uri": "sqlite:///mlflow.db"}, "sqlite:///mlflow.db: which is a file of this"),
         ("both", {"uri": "file:///x"}, "no job can log to it"),
         ("shared", {"uri": "http://127.0.0.1:5000"}, "which only this machine reaches"),
-        ("shared", {"is_sweep": True}, "a sweep"),
+        ("shared", {"has_children": True}, "a sweep"),
         ("both", {"is_distributed": True}, "a distributed job"),
         ("both", {"uri": OTHER}, "another workspace"),
         ("mirror", {"uri": OWN}, "says nothing here"),

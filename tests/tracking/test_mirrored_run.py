@@ -223,25 +223,6 @@ def test_an_update_that_fails_waits_for_the_next(run_id, job_run, history, error
     assert len(history("loss")) == 1
 
 
-def test_a_store_that_refuses_is_told_once_and_so_is_that_the_run_has_caught_up(
-    client, run_id, job_run, history, caplog, monkeypatch
-):
-    monkeypatch.setattr("mlflow_azureml_backend.tracking.mirrored_run._SECONDS_BETWEEN_LOOKS", 0)
-    job_run.log("loss", 1)
-    mirror = MirroredRun(run_id, job_run)
-    client.delete_run(run_id)
-    mirror.update()
-    mirror.update()
-    client.restore_run(run_id)
-    mirror.update()
-    mirror.update()
-    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert [run_id in line for line in told] == [True, True]
-    assert told[0].startswith("The job goes on, but ")
-    assert told[1].endswith("has caught up with its job.")
-    assert len(history("loss")) == 1
-
-
 def test_no_request_is_larger_than_mlflow_allows(run_id, job_run, batches):
     job_run.params = {f"p{number}": "x" for number in range(101)}
     job_run.tags = {f"t{number}": "x" for number in range(101)}

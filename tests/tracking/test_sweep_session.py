@@ -168,7 +168,7 @@ def test_a_deleted_child_and_a_store_without_artifacts_do_not_keep_a_sweep_from_
     session.finish(COMPLETED)
 
     assert client.get_run(run_id).info.status == "FINISHED"
-    assert "Trial 'sweep_0' is not mirrored" in caplog.text
+    assert "Child 'sweep_0' is not mirrored" in caplog.text
     assert str(tmp_path / "share") in caplog.text
 
 
