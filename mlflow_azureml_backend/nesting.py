@@ -48,8 +48,8 @@ def below_this_job(config: BackendConfig, environ: Mapping[str, str]) -> Backend
     """
     job = environ.get(_THIS_JOB)
     elsewhere = config.workspace is not None or "parent_job_name" in config.model_fields_set
-    # Azure ML knows no sweep that is a child job; in MLflow its run is a child all the same.
-    if not job or elsewhere or config.sweep is not None:
+    # Azure ML takes no sweep or pipeline for a child job; in MLflow its run is a child all the same.
+    if not job or elsewhere or config.sweep is not None or config.steps is not None:
         return config
     return config.model_copy(update={"parent_job_name": job})
 

@@ -177,8 +177,8 @@ def _check_shared(mode: Mode, situation: Situation) -> None:
         )
     if situation.has_children:
         raise ConfigError(
-            f"{wanted} with a sweep or with steps, which log to the workspace, each to a run of its "
-            f"own. {instead}"
+            f"{wanted} with a sweep or with steps, which log to the workspace, each to its own "
+            f"run. {instead}"
         )
     if _is_loopback(urlsplit(uri).hostname or "") and not situation.workspace.is_emulated:
         raise ConfigError(f"{wanted} with {shown}, which only this machine reaches. {instead}")
