@@ -48,7 +48,7 @@ def below_this_job(config: BackendConfig, environ: Mapping[str, str]) -> Backend
     """
     job = environ.get(_THIS_JOB)
     elsewhere = config.workspace is not None or "parent_job_name" in config.model_fields_set
-    # Azure ML takes no sweep or pipeline for a child job; in MLflow its run is a child all the same.
+    # Azure ML takes no sweep or pipeline for a child job; in MLflow its run is a child anyway.
     if not job or elsewhere or config.sweep is not None or config.steps is not None:
         return config
     return config.model_copy(update={"parent_job_name": job})
