@@ -202,9 +202,10 @@ def watched(folder: Path) -> Iterator[list[int]]:
     def watch() -> None:
         while not stop.wait(0.25):
             size = 0
-            for path in folder.rglob("*"):
-                with suppress(OSError):
-                    size += path.stat().st_size if path.is_file() else 0
+            for folder_, _, names in os.walk(folder):
+                for name in names:
+                    with suppress(OSError):
+                        size += Path(folder_, name).stat().st_size
             sizes.append(max(size, sizes[-1]))
 
     thread = threading.Thread(target=watch, daemon=True)

@@ -155,7 +155,9 @@ class RunFiles:
                 properties = blob.get_blob_properties()
             except ResourceNotFoundError:
                 return None  # announced, and not uploaded
-        return _file(path, properties, _first_then(blob, fresh))
+        # A client is fifty kilobytes: of ten thousand files only the URLs are kept.
+        first = partial(BlobClient.from_blob_url, url, **self._arguments)
+        return _file(path, properties, _first_then(first, fresh))
 
     def _output(self, name: str, uri: str) -> Iterator[RunFile]:
         match = _DATASTORE_URI.fullmatch(uri)
@@ -240,12 +242,12 @@ def run_files(
         )
 
 
-def _first_then(first: Any, fresh: Callable[[], Any]) -> Callable[[], Any]:
-    """Give the client at hand once, and a new one each time after that."""
-    at_hand = [first]
+def _first_then(first: Callable[[], Any], fresh: Callable[[], Any]) -> Callable[[], Any]:
+    """Give the client of the URL at hand once, and one of a new URL each time after that."""
+    makers = [fresh, first]
 
     def blob() -> Any:
-        return at_hand.pop() if at_hand else fresh()
+        return makers.pop()() if len(makers) > 1 else fresh()
 
     return blob
 
