@@ -12,6 +12,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from mlflow.projects.backend.abstract_backend import AbstractBackend
 
+from mlflow_azureml_backend.announcement import (
+    announce,
+    announce_job,
+    announce_notes,
+    announce_workspace,
+)
 from mlflow_azureml_backend.config import locate_workspace
 from mlflow_azureml_backend.errors import DryRunError, JobFailedError, WorkspaceError
 from mlflow_azureml_backend.follow import display_for
@@ -42,11 +48,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mlflow_azureml_backend.follow import Display
-    from mlflow_azureml_backend.job import JobHandle, JobSpec
     from mlflow_azureml_backend.local_run.plan import LocalPlan
     from mlflow_azureml_backend.plan import Plan
-    from mlflow_azureml_backend.project import ProjectSpec
-    from mlflow_azureml_backend.workspace import Workspace
 
 _NAME_ALPHABET = "bcdfghjklmnpqrstvwxyz0123456789"
 _LONGEST_STEM = 40
@@ -165,7 +168,7 @@ class AzureMLProjectBackend(AbstractBackend):
             tell=display.note,
         )
         session = with_children(session, workspace, job_name, tell=display.note, spec=spec)
-        _announce(display, project, spec, workspace, tracking=choice.line())
+        announce(display, project, spec, workspace, tracking=choice.line())
         try:
             spec = tied_to_run(
                 spec,
@@ -185,7 +188,7 @@ class AzureMLProjectBackend(AbstractBackend):
                 workspace.cancel(job_name)
             session.failed_to_submit(str(error) or type(error).__name__)
             raise
-        _announce_job(display, handle, session.run_id)
+        announce_job(display, handle, session.run_id)
         run = AzureMLSubmittedRun(
             workspace,
             handle,
@@ -215,10 +218,10 @@ def _run_here(
         project_root=plan.project.root,
     )
     workspace = connect(ref)
-    _announce_workspace(display, workspace)
+    announce_workspace(display, workspace)
     display.note(f"Compute      this machine, {this_machine()}")
     display.note(f"Environment  {plan.project.environment.kind.value}, by {plan.manager.value}")
-    _announce_notes(display, plan.project, plan.notes)
+    announce_notes(display, plan.project, plan.notes)
     started = start_local_run(
         plan,
         workspace,
@@ -229,7 +232,7 @@ def _run_here(
         run_name=invocation.get("run_name"),
         note=display.note,
     )
-    _announce_job(display, started.handle, started.session.run_id)
+    announce_job(display, started.handle, started.session.run_id)
     run = AzureMLSubmittedRun(
         started.service,
         started.handle,
@@ -309,41 +312,3 @@ def _show(plan: Plan | LocalPlan, *, from_command_line: bool) -> NoReturn:
     if from_command_line:
         raise SystemExit(0)
     raise DryRunError(text)
-
-
-def _announce(
-    display: Display, project: ProjectSpec, spec: JobSpec, workspace: Workspace, *, tracking: str
-) -> None:
-    _announce_workspace(display, workspace)
-    display.note(f"Compute      {spec.compute or 'serverless'}")
-    environment = spec.environment
-    runs_in = environment.reference or environment.image or "an image that Azure ML builds"
-    display.note(f"Environment  {runs_in}: {environment.origin}")
-    display.note(f"Tracking     {tracking}")
-    if spec.sweep is not None:
-        objective, total = spec.sweep.objective, spec.sweep.limits.get("max_total_trials")
-        trials = f"at most {total} trials" if total else "trials until the service ends it"
-        display.note(f"Sweep        {trials}: {objective.goal} {objective.primary_metric}")
-    if spec.pipeline is not None:
-        display.note(f"Steps        {', '.join(spec.pipeline.steps)}")
-    _announce_notes(display, project, spec.notes)
-
-
-def _announce_workspace(display: Display, workspace: Workspace) -> None:
-    where = f"{workspace.ref.workspace_name} (resource group {workspace.ref.resource_group})"
-    display.note(f"Workspace    {where}")
-
-
-def _announce_notes(display: Display, project: ProjectSpec, notes: tuple[str, ...]) -> None:
-    for warning in project.warnings:
-        display.note(f"Warning      {warning}")
-    for note in notes:
-        display.note(f"Note         {note}")
-
-
-def _announce_job(display: Display, handle: JobHandle, run_id: str) -> None:
-    if handle.machine is None:
-        display.note(f"Job          {handle.job_name}")
-    display.note(f"MLflow run   {run_id}")
-    if handle.studio_url:
-        display.note(f"Link         {handle.studio_url}")
