@@ -38,7 +38,11 @@ def data(bench: Bench) -> Bench:
     bench.state.put("model", key, "m", "3", model)
     output = {"jobOutputType": "uri_folder", "uri": f"{STORE}/in/folder"}
     bench.state.put(
-        "job", key, "earlier", "", {"status": "Completed", "outputs": {"named": output}}
+        "job",
+        key,
+        "earlier",
+        "",
+        {"jobType": "Command", "status": "Completed", "outputs": {"named": output}},
     )
     return bench
 
