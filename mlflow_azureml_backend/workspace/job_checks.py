@@ -65,7 +65,7 @@ def check_job(connection: Connection, spec: JobSpec, *, wants_gpu: bool) -> tupl
         _check_kubernetes(spec.compute, compute, resources.instance_type)
         return ()
     if not wants_gpu and not _has_cuda(spec):
-        return ()  # what the size has does not matter
+        return notes  # what the size has does not matter
     name = str(compute.get("vmSize") or "")
     size = _sizes(connection).get(name.lower())
     return (*notes, *_gpu_notes(spec, size, name, wants_gpu=wants_gpu))

@@ -87,9 +87,10 @@ EXEMPTIONS: Final[tuple[Exemption, ...]] = (
         operation="Jobs_CreateOrUpdate",
         part="request",
         field=r"properties(\.queueSettings|\.resources)?",
-        reason="Preview versions have these keys, and azure-ai-ml sends them to one of those.",
+        reason="Preview versions have these keys; azure-ai-ml, and this package after it, sends them "
+        "to one of those.",
         message="'(priority|locations|maxInstanceCount|parentJobName)'",
-        client="^azure-ai-ml/",
+        client="^(azure-ai-ml|mlflow-azureml-backend)/",
     ),
     Exemption(
         operation="Jobs_Get",
