@@ -28,11 +28,17 @@ def adopt_orphans() -> None:
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def end_tree(process: subprocess.Popen[bytes]) -> int:
+def children() -> frozenset[int]:
+    """Give the processes that this one has started and that have not ended."""
+    return frozenset(pid for pid, parent in _processes() if parent == os.getpid())
+
+
+def end_tree(process: subprocess.Popen[bytes], *, spared: frozenset[int]) -> int:
     """Ask a process and all its descendants to end, and kill what is left after ten seconds.
 
     Args:
         process: The leader of a process group of its own.
+        spared: What this process had started before, which is no part of it.
 
     Returns:
         Its exit code.
@@ -40,10 +46,10 @@ def end_tree(process: subprocess.Popen[bytes]) -> int:
     deadline = time.monotonic() + _PATIENCE
     number = signal.SIGTERM
     while True:
-        left = _descendants(os.getpid())
+        left = _descendants(os.getpid(), spared)
         _signal(process.pid, left, number)
         while left and time.monotonic() < deadline:
-            left = _descendants(os.getpid())
+            left = _descendants(os.getpid(), spared)
             time.sleep(_LOOK_SECONDS)
         if not left or number == signal.SIGKILL:
             return process.wait()
@@ -60,17 +66,21 @@ def _signal(group: int, processes: set[int], number: int) -> None:
                 os.kill(process, number)
 
 
-def _descendants(root: int) -> set[int]:
-    """Give the processes below a process that have not ended."""
-    children: dict[int, set[int]] = defaultdict(set)
-    for pid, parent in _linux_table() if sys.platform == "linux" else _table():
-        children[parent].add(pid)
+def _descendants(root: int, spared: frozenset[int]) -> set[int]:
+    """Give the processes below a process that have not ended, without some and those below them."""
+    below_each: dict[int, set[int]] = defaultdict(set)
+    for pid, parent in _processes():
+        below_each[parent].add(pid)
     found: set[int] = set()
-    below = children[root]
+    below = below_each[root] - spared
     while below:
         found |= below
-        below = {child for process in below for child in children[process]} - found
+        below = {child for process in below for child in below_each[process]} - found
     return found
+
+
+def _processes() -> Iterator[tuple[int, int]]:
+    return _linux_table() if sys.platform == "linux" else _table()
 
 
 def _linux_table() -> Iterator[tuple[int, int]]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.local_run.folder import Ending, RunFolder
-from mlflow_azureml_backend.local_run.process_tree import adopt_orphans, end_tree
+from mlflow_azureml_backend.local_run.process_tree import adopt_orphans, children, end_tree
 
 if TYPE_CHECKING:
     from mlflow_azureml_backend.local_run.folder import Request
@@ -73,6 +73,7 @@ def supervise(folder: RunFolder, environment: dict[str, str], stop: threading.Ev
         stop: Set when this process is asked to end, and with it the command.
     """
     request = folder.request()
+    spared = children()
     try:
         process = _started(request, folder, environment)
     except OSError as error:
@@ -84,7 +85,7 @@ def supervise(folder: RunFolder, environment: dict[str, str], stop: threading.Ev
         except subprocess.TimeoutExpired:
             reason = _reason_to_end(folder, request, stop)
         if reason is not None:
-            code = end_tree(process)
+            code = end_tree(process, spared=spared)
             return Ending(ended=time.time(), exit_code=code, canceled=True, reason=reason or None)
 
 

@@ -87,8 +87,7 @@ EXEMPTIONS: Final[tuple[Exemption, ...]] = (
         operation="Jobs_CreateOrUpdate",
         part="request",
         field=r"properties(\.queueSettings|\.resources)?",
-        reason="Preview versions have these keys; azure-ai-ml, and this package after it, sends them "
-        "to one of those.",
+        reason="Preview versions have these keys, and azure-ai-ml and this package name one.",
         message="'(priority|locations|maxInstanceCount|parentJobName)'",
         client="^(azure-ai-ml|mlflow-azureml-backend)/",
     ),
