@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -108,6 +109,19 @@ def test_a_command_that_takes_too_long_is_ended(tmp_path):
     assert ending.canceled
     assert ending.exit_code == -signal.SIGTERM
     assert "longer than 5 seconds (limits.timeout)" in failure_text(ending, folder.log)
+
+
+def test_what_a_process_had_started_before_is_no_part_of_the_run_that_it_ends(tmp_path):
+    folder, stop = RunFolder(tmp_path / "run"), threading.Event()
+    folder.create(
+        Request(arguments=["sleep", "600"], working_folder=str(tmp_path), started=time.time())
+    )
+    stop.set()
+
+    with subprocess.Popen(["sleep", "600"]) as other:
+        supervise(folder, dict(os.environ), stop)
+        assert other.poll() is None
+        other.kill()
 
 
 def test_a_supervisor_that_is_asked_to_end_ends_its_command_first(tmp_path):
