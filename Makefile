@@ -12,7 +12,7 @@ test: $(VENV)/.test
 	$(BIN)/pytest -n auto --dist loadfile
 
 test-slow: $(VENV)/.test
-	$(BIN)/pytest -m slow -n auto --dist loadgroup
+	$(BIN)/pytest -m "slow and not campaign" -n auto --dist loadgroup
 
 campaign: $(VENV)/.test
 	$(BIN)/pytest -m campaign -n auto --dist loadgroup

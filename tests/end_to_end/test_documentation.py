@@ -76,8 +76,16 @@ def test_every_command_that_is_documented_exists_and_every_one_that_exists_is_do
     assert documented == existing
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("command", commands("mlflow"))
+@pytest.mark.parametrize(
+    "command",
+    [
+        # The trials of the documented sweep take as long as all the others.
+        pytest.param(
+            command, marks=pytest.mark.campaign if "sweep" in command else pytest.mark.slow
+        )
+        for command in commands("mlflow")
+    ],
+)
 def test_every_documented_run_completes(command, client, workspace_config, monkeypatch):
     from mlflow.cli import cli
 

@@ -211,7 +211,7 @@ def test_many_clients_that_are_killed_leave_runs_that_can_be_completed(campaign)
     ("fault", "found"),
     [
         ({"route": "PUT */jobs/*", "latency": 2}, None),
-        ({"route": "GET */jobs/*", "hang": True}, "between submission and tag"),
+        ({"route": "PUT */jobs/*", "slow": 10}, "between submission and tag"),
     ],
     ids=["while it submits", "before it tags the run"],
 )

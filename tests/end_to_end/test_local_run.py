@@ -235,10 +235,10 @@ def test_mlflow_makes_the_projects_environment_and_the_log_has_how(
     run = start("main", env_manager="uv", config={"inject": "never"})
 
     assert run.wait() is True
-    theirs = service.tracked_run(run.job_name)
-    theirs.download("user_logs/std_log.txt", tmp_path / "log")
-    assert "Creating a new environment in" in (tmp_path / "log").read_text()
-    assert "word is 'hello'" in (tmp_path / "log").read_text()
+    service.download(run.job_name, paths=("user_logs/std_log.txt",), dest=tmp_path)
+    log = (tmp_path / "user_logs" / "std_log.txt").read_text()
+    assert "Creating a new environment in" in log
+    assert "word is 'hello'" in log
     assert client.get_run(run.run_id).data.metrics == {"loss": 1.5}
 
 

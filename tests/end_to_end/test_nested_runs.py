@@ -74,11 +74,13 @@ def submit(project, config, **options):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     "identity",
-    ["managed", pytest.param("user_identity", marks=pytest.mark.campaign)],
+    [
+        pytest.param("managed", marks=pytest.mark.slow),
+        pytest.param("user_identity", marks=pytest.mark.campaign),
+    ],
 )
 def test_a_job_starts_a_run_with_no_configuration(
     nested_config, client, monkeypatch, capfd, identity

@@ -24,7 +24,8 @@ SECRET = {
 
 
 @pytest.fixture
-def store(tracking_server):  # noqa: F811
+def store(tracking_server, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "")  # MLflow sets it, for child processes
     mlflow.set_experiment("/Users/somebody@example.com/shared")
     return tracking_server
 

@@ -66,7 +66,7 @@ def test_both_streams_and_the_exit_code_are_kept(started):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process can leave its tree")
 @pytest.mark.parametrize(
-    "manners", ["true", pytest.param("trap '' TERM", marks=pytest.mark.slow, id="deaf")]
+    "manners", ["true", pytest.param("trap '' TERM", marks=pytest.mark.campaign, id="deaf")]
 )
 def test_a_cancelled_command_ends_with_all_that_it_started(started, tmp_path, manners):
     folder = started(

@@ -140,6 +140,7 @@ def test_a_container_reaches_the_emulator_and_logs_a_metric_to_its_run(
     ]
 
 
+@pytest.mark.campaign
 def test_the_mlflow_plugin_logs_parameters_metrics_and_files_from_a_container(
     runs: Any, base_image: str, client: Any, tmp_path: Path, ask: Any, workspace: Any
 ) -> None:
