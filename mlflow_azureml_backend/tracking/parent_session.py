@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-_SECONDS_BETWEEN_LOOKS = 2.0
-
 
 class ChildService(Protocol):
     """The little that the run of such a job needs of the workspace."""
@@ -44,6 +42,8 @@ class ParentSession:
 
     children = "children"
     """What they are called, for people."""
+
+    seconds_between_looks = 2.0
 
     def __init__(self, session: TrackingSession, service: ChildService, job_name: str) -> None:
         self.run_id = session.run_id
@@ -69,7 +69,7 @@ class ParentSession:
     def update(self) -> None:
         """Look at the children, at most every few seconds; trouble is left for the next time."""
         self._session.update()
-        if time.monotonic() - self._last_look < _SECONDS_BETWEEN_LOOKS:
+        if time.monotonic() - self._last_look < self.seconds_between_looks:
             return
         self._last_look = time.monotonic()
         try:
@@ -85,7 +85,11 @@ class ParentSession:
             except WorkspaceError as error:
                 # The run must end all the same.
                 _logger.warning(
-                    "The %s of '%s' could not be read: %s", self.children, self._job_name, error
+                    "The %s of '%s' could not be read; `mlflow-azureml wait %s` tries it again. %s",
+                    self.children,
+                    self._job_name,
+                    self.run_id,
+                    error,
                 )
             except MlflowException as error:
                 raise TrackingError(
@@ -100,5 +104,5 @@ class ParentSession:
         raise NotImplementedError
 
     def _conclude(self) -> None:
-        """Look for the last time."""
+        """Look for the last time, after the job's end."""
         self._look()
