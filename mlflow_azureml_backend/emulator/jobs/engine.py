@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from mlflow_azureml_backend.emulator.jobs.definition import cluster_of
 from mlflow_azureml_backend.emulator.jobs.nodes import Nodes
@@ -17,14 +17,20 @@ from mlflow_azureml_backend.emulator.resources import WorkspaceKey
 from mlflow_azureml_backend.emulator.runtimes import runtime_named
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from mlflow_azureml_backend.emulator.emulation import Emulation
     from mlflow_azureml_backend.emulator.jobs.driver import Driver
+    from mlflow_azureml_backend.emulator.jobs.parent_worker import ParentWorker
     from mlflow_azureml_backend.emulator.runtimes import Runtime
 
 _KIND: Final = "active-job"
 _EVERYWHERE: Final = ""  # these documents are the engine's own, across all workspaces
 _SHUTDOWN_SECONDS: Final = 15.0
-_PARENTS: Final = {"Sweep": SweepWorker, "Pipeline": PipelineWorker}
+_PARENTS: Final[Mapping[str, type[ParentWorker[Any]]]] = {
+    "Sweep": SweepWorker,
+    "Pipeline": PipelineWorker,
+}
 
 
 class JobEngine:

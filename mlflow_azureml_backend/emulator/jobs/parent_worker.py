@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
+from mlflow_azureml_backend.emulator.jobs.children import Children
 from mlflow_azureml_backend.emulator.jobs.driver import Driver
 from mlflow_azureml_backend.emulator.jobs.status import JobStatus
 from mlflow_azureml_backend.emulator.resources import timestamp
@@ -13,17 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mlflow_azureml_backend.emulator.emulation import Emulation
-    from mlflow_azureml_backend.emulator.jobs.children import Children
+    from mlflow_azureml_backend.emulator.jobs.engine import JobEngine
     from mlflow_azureml_backend.emulator.jobs.pace import Paces
     from mlflow_azureml_backend.emulator.resources import WorkspaceKey
 
 
-class ParentWorker(Driver):
+ChildrenT = TypeVar("ChildrenT", bound=Children)
+
+
+class ParentWorker(Driver, Generic[ChildrenT]):
     """Drive one job whose work is done by its children.
 
     Args:
         emulation: the emulator.
-        children: the jobs that it begins; they have workers of their own.
+        engine: runs the children, which have workers of their own.
         paces: how long jobs stay at each status.
         workspace: the job's workspace.
         name: the job's name.
@@ -40,7 +45,7 @@ class ParentWorker(Driver):
     def __init__(
         self,
         emulation: Emulation,
-        children: Children,
+        engine: JobEngine,
         paces: Paces,
         workspace: WorkspaceKey,
         name: str,
@@ -49,8 +54,12 @@ class ParentWorker(Driver):
         on_exit: Callable[[], None],
     ) -> None:
         super().__init__(emulation, paces, workspace, name, on_end=on_end, on_exit=on_exit)
-        self._children = children
-        self.course.interrupt.on_set(children.look_again)
+        self._children = self._opened(engine)
+        self.course.interrupt.on_set(self._children.look_again)
+
+    @abstractmethod
+    def _opened(self, engine: JobEngine) -> ChildrenT:
+        """Give the jobs that it begins, or has begun before."""
 
     @property
     def waits_for(self) -> str:

@@ -17,13 +17,10 @@ from mlflow_azureml_backend.emulator.resources import timestamp
 from mlflow_azureml_backend.emulator.routes.pipeline_checks import read_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from mlflow_azureml_backend.emulator.emulation import Emulation
     from mlflow_azureml_backend.emulator.jobs.engine import JobEngine
-    from mlflow_azureml_backend.emulator.jobs.pace import Paces
     from mlflow_azureml_backend.emulator.pipelines.steps import PipelineStep
-    from mlflow_azureml_backend.emulator.resources import WorkspaceKey
 
 LOG: Final = "logs/azureml/executionlogs.txt"
 """What the pipeline itself tells, below the folder of its run; clients stream it."""
@@ -31,45 +28,23 @@ LOG: Final = "logs/azureml/executionlogs.txt"
 _FIRST_ONES: Final = 5
 
 
-class PipelineWorker(ParentWorker):
+class PipelineWorker(ParentWorker[PipelineSteps]):
     """Drive one pipeline; its steps are jobs with workers of their own.
 
     All that it knows is in the documents of its steps, so that another worker can take it up.
-
-    Args:
-        emulation: the emulator.
-        engine: runs the steps.
-        paces: how long jobs stay at each status.
-        workspace: the pipeline's workspace.
-        name: the pipeline's name.
-        on_end: is called when the pipeline has ended; not when it was suspended.
-        on_exit: is called when the worker is done with it, either way.
     """
 
     children_called = "steps"
     log = LOG
 
-    def __init__(
-        self,
-        emulation: Emulation,
-        engine: JobEngine,
-        paces: Paces,
-        workspace: WorkspaceKey,
-        name: str,
-        *,
-        on_end: Callable[[], None],
-        on_exit: Callable[[], None],
-    ) -> None:
-        self._steps = PipelineSteps(emulation, engine, workspace, name)
-        super().__init__(
-            emulation, self._steps, paces, workspace, name, on_end=on_end, on_exit=on_exit
-        )
+    def _opened(self, engine: JobEngine) -> PipelineSteps:
+        return PipelineSteps(self._emulation, engine, self._workspace, self._name)
 
     def _break_off(self, status: JobStatus) -> None:
         if status is JobStatus.CANCELED:
             self._tell_once("Cancel of experiment was requested, cancel running nodes.")
         super()._break_off(status)
-        for name in self._steps.statuses():
+        for name in self._children.statuses():
             self._tell_once(f"Completing processing run id {name}.")
         self._note_stage(status.value)
 
@@ -87,7 +62,7 @@ class PipelineWorker(ParentWorker):
         if failed:
             raise self._failure(failed)
         self._tell_once("Finishing experiment: no runs left and nothing to schedule.")
-        self.record.produce(self._steps.produced(steps))
+        self.record.produce(self._children.produced(steps))
         self._note_stage("Finished")
         self.course.stay()
         self.course.go(JobStatus.FINALIZING)
@@ -103,7 +78,7 @@ class PipelineWorker(ParentWorker):
         """
         while True:
             self.course.heed()
-            at = self._steps.statuses()
+            at = self._children.statuses()
             ended = {name: status for name, status in at.items() if status.is_terminal}
             for name in ended:
                 self._tell_once(f"Completing processing run id {name}.")
@@ -117,28 +92,28 @@ class PipelineWorker(ParentWorker):
                 )
                 return failed
             running = [name for name in at if name not in ended]
-            running += self._begin(pipeline, self._steps.ready(steps, at))
+            running += self._begin(pipeline, self._children.ready(steps, at))
             if not running:
                 return failed
-            self._steps.wait(running, self.course.interrupt.is_set, None)
+            self._children.wait(running, self.course.interrupt.is_set, None)
 
     def _begin(self, pipeline: Mapping[str, Any], steps: list[PipelineStep]) -> list[str]:
         if not steps:
             return []
-        names = [self._steps.job(step.name) for step in steps]
+        names = [self._children.job(step.name) for step in steps]
         first = ",".join(f"{node_id(name)}:{name}" for name in names[:_FIRST_ONES])
         self._note_stage("Running")
         self._tell_once(f"Submitting {len(names)} runs, first five are: {first}")
         for step in steps:
-            self._steps.begin(pipeline, step)
+            self._children.begin(pipeline, step)
         return names
 
     def _failure(self, failed: Mapping[str, JobStatus]) -> JobFailure:
         """Say which steps have failed; whose fault it is, is that of the first one."""
-        error = self._steps.error(next(iter(failed)))
+        error = self._children.error(next(iter(failed)))
         return JobFailure(
             "Pipeline has some failed steps. See child run or execution logs for more details. "
-            f"Failed or canceled: {', '.join(self._steps.shown(name) for name in failed)}.",
+            f"Failed or canceled: {', '.join(self._children.shown(name) for name in failed)}.",
             code=error.get("code") or "UserError",
         )
 

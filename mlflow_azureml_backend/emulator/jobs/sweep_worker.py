@@ -15,13 +15,10 @@ from mlflow_azureml_backend.emulator.sweeps.early_termination import Progress, T
 from mlflow_azureml_backend.emulator.sweeps.sampling import read_sampler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-    from mlflow_azureml_backend.emulator.emulation import Emulation
     from mlflow_azureml_backend.emulator.jobs.engine import JobEngine
-    from mlflow_azureml_backend.emulator.jobs.pace import Paces
     from mlflow_azureml_backend.emulator.jobs.trials import Trial
-    from mlflow_azureml_backend.emulator.resources import WorkspaceKey
     from mlflow_azureml_backend.emulator.sweeps.sampling import Sampler
 
 LOG: Final = "azureml-logs/hyperdrive.txt"
@@ -31,45 +28,23 @@ _FAILURES_AT_FIRST: Final = 3
 _SECONDS_BETWEEN_LOOKS: Final = 0.5
 
 
-class SweepWorker(ParentWorker):
+class SweepWorker(ParentWorker[Trials]):
     """Drive one sweep; its trials are jobs with workers of their own.
 
     All that it knows is in the documents of its trials, so that another worker can take it up.
-
-    Args:
-        emulation: the emulator.
-        engine: runs the trials.
-        paces: how long jobs stay at each status.
-        workspace: the sweep's workspace.
-        name: the sweep's name.
-        on_end: is called when the sweep has ended; not when it was suspended.
-        on_exit: is called when the worker is done with it, either way.
     """
 
     children_called = "trials"
     log = LOG
 
-    def __init__(
-        self,
-        emulation: Emulation,
-        engine: JobEngine,
-        paces: Paces,
-        workspace: WorkspaceKey,
-        name: str,
-        *,
-        on_end: Callable[[], None],
-        on_exit: Callable[[], None],
-    ) -> None:
-        self._trials = Trials(emulation, engine, workspace, name)
-        super().__init__(
-            emulation, self._trials, paces, workspace, name, on_end=on_end, on_exit=on_exit
-        )
-        self._ended: dict[str, float | None] = {}
+    def _opened(self, engine: JobEngine) -> Trials:
+        self._ended: dict[str, float | None] = {}  # of none of them the end is known
+        return Trials(self._emulation, engine, self._workspace, self._name)
 
     def _break_off(self, status: JobStatus) -> None:
         self.record.mark("_aml_system_cancellation_requested", "true")
         super()._break_off(status)
-        self._take_ends(self.record.properties, self._trials.all())
+        self._take_ends(self.record.properties, self._children.all())
         self._tell(f"The sweep ends as {status.value}.")
 
     def _drive(self) -> None:
@@ -81,7 +56,7 @@ class SweepWorker(ParentWorker):
         terminator = Terminator(policy, maximize=_sign(sweep) > 0) if policy else None
         while True:
             self.course.heed()
-            trials = self._trials.all()
+            trials = self._children.all()
             self._take_ends(sweep, trials)
             self._check_failures(trials)
             if terminator is not None:
@@ -96,7 +71,7 @@ class SweepWorker(ParentWorker):
                 continue
             looks = [] if terminator is None else [_SECONDS_BETWEEN_LOOKS]
             seconds = min([*looks, *([] if left is None else [left])], default=None)
-            self._trials.wait(running, self.course.interrupt.is_set, seconds)
+            self._children.wait(running, self.course.interrupt.is_set, seconds)
         self.record.mark("_aml_system_all_jobs_generated", "true")
         self._check_results(sweep, trials)
         self._tell("The sweep ends as Completed.")
@@ -120,7 +95,7 @@ class SweepWorker(ParentWorker):
                 break
             name, text = trial_name(self._name, index), json.dumps(values, sort_keys=True)
             self._tell(f"Trial {name} tries {text}.")
-            running.append(self._trials.begin(sweep, index, values))
+            running.append(self._children.begin(sweep, index, values))
             self.record.mark(f"_aml_system_{name}", text)
         return running
 
@@ -172,12 +147,12 @@ class SweepWorker(ParentWorker):
                 progress.append(Progress(name=trial.name, scores=scores, running=running))
         for name in terminator.poor(progress):
             self._tell(f"Trial {name} is given up by the early termination policy.")
-            self._trials.cancel(name)
+            self._children.cancel(name)
 
     def _scores(self, sweep: Mapping[str, Any], trial: str) -> list[float]:
         """Give what a trial has logged of the primary metric as scores: the higher the better."""
         metric = sweep["objective"]["primaryMetric"]
-        return [_sign(sweep) * value for value in self._trials.logged(trial, metric)]
+        return [_sign(sweep) * value for value in self._children.logged(trial, metric)]
 
 
 def _sign(sweep: Mapping[str, Any]) -> int:
