@@ -175,17 +175,17 @@ def run_client(name: str, plan: dict[str, Any]) -> None:
 
 
 def _counted_connections() -> Counter[str]:
-    """Count the TLS connections that urllib3 opens in this process, by host."""
-    from urllib3.connection import HTTPSConnection
+    """Count the TLS connections of this process, by host."""
+    import ssl
 
     opened: Counter[str] = Counter()
-    connect = HTTPSConnection.connect
+    wrap = ssl.SSLContext.wrap_socket
 
-    def counting(self: Any) -> None:
-        connect(self)
-        opened[str(getattr(self, "_tunnel_host", None) or self.host)] += 1
+    def counting(self: Any, *arguments: Any, **options: Any) -> Any:
+        opened[str(options.get("server_hostname"))] += 1
+        return wrap(self, *arguments, **options)
 
-    HTTPSConnection.connect = counting  # type: ignore[method-assign]
+    ssl.SSLContext.wrap_socket = counting  # type: ignore[method-assign]
     return opened
 
 

@@ -14,6 +14,8 @@ import time
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from http.client import HTTPException
+from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree as ET
@@ -30,8 +32,9 @@ if TYPE_CHECKING:
 
     from mlflow_azureml_backend.workspace.endpoint import Endpoint
 
-# To open a further connection takes as long as several requests on one that is open.
-_FILES_A_CONNECTION = 6
+# To open a further connection takes as long as two requests on one that is open.
+_FILES_A_CONNECTION = 2
+_WORTH_ONE_CONNECTION = 6
 _ATTEMPTS = 6
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 _CREATED = frozenset({200, 201})
@@ -96,6 +99,7 @@ class BlobContainer:
         *,
         advance: Callable[[int], None] | None = None,
         source: CopySource | None = None,
+        mark: Mapping[str, str] | None = None,
     ) -> None:
         """Write files that are not there yet; return once every one is confirmed.
 
@@ -107,6 +111,7 @@ class BlobContainer:
             folder: Path of the folder in the container that they go to.
             advance: Told the bytes of each block that is there, from any thread.
             source: Where the service has many of them already; if it does not copy, they are sent.
+            mark: Metadata of the first file, which is written when all others are confirmed.
 
         Raises:
             ProjectError: A file has changed, or cannot be read any more.
@@ -116,10 +121,14 @@ class BlobContainer:
         self._source = source
         stop = threading.Event()
         work = sum(max(1, len(each.blocks)) for each in files)
-        threads = min(MOST_CONNECTIONS, -(-work // _FILES_A_CONNECTION)) or 1
+        few = work <= _WORTH_ONE_CONNECTION
+        threads = 1 if few else min(MOST_CONNECTIONS, -(-work // _FILES_A_CONNECTION))
+        groups = (files,) if mark is None else (files[1:], files[:1])
         with ThreadPoolExecutor(threads, thread_name_prefix="upload") as pool:
             try:
-                self._in_turn(pool, files, folder, tell, stop)
+                for group in groups:
+                    marked = mark if group is groups[-1] else None
+                    self._in_turn(pool, group, folder, tell, stop, marked or {})
             except BaseException:
                 stop.set()
                 pool.shutdown(cancel_futures=True)
@@ -132,6 +141,7 @@ class BlobContainer:
         folder: str,
         tell: Callable[[int], None],
         stop: threading.Event,
+        mark: Mapping[str, str],
     ) -> None:
         small = [each for each in files if len(each.blocks) <= 1]
         large = [each for each in files if len(each.blocks) > 1]
@@ -141,39 +151,42 @@ class BlobContainer:
             for number in range(len(each.blocks))
         ]
         jobs += [
-            pool.submit(self._put, each, f"{folder}/{each.file.name}", tell, stop) for each in small
+            pool.submit(self._put, each, f"{folder}/{each.file.name}", tell, stop, mark)
+            for each in small
         ]
         _all(jobs)
         _all(
-            [pool.submit(self._commit, each, f"{folder}/{each.file.name}", stop) for each in large]
+            [
+                pool.submit(self._commit, each, f"{folder}/{each.file.name}", stop, mark)
+                for each in large
+            ]
         )
 
-    def set_metadata(self, blob: str, metadata: Mapping[str, str]) -> None:
-        """Write a blob's metadata.
-
-        Args:
-            blob: Its path.
-            metadata: Names and values.
-        """
-        headers = {f"x-ms-meta-{name}": value for name, value in metadata.items()}
-        self._send(blob, "comp=metadata", headers, b"", threading.Event())
-
     def _put(
-        self, file: DigestedFile, blob: str, tell: Callable[[int], None], stop: threading.Event
+        self,
+        file: DigestedFile,
+        blob: str,
+        tell: Callable[[int], None],
+        stop: threading.Event,
+        mark: Mapping[str, str],
     ) -> None:
-        headers = {"x-ms-blob-type": "BlockBlob", "If-None-Match": "*"}
-        if self._is_copied(file, blob, headers, stop):
+        headers = {"x-ms-blob-type": "BlockBlob", "If-None-Match": "*", **_metadata(mark)}
+        if self._is_copied(file, blob, headers, stop, mark):
             tell(file.state.size)
             return
         headers["Content-MD5"] = _md5(file, 0)
         with self._room if file.state.size > _LARGE else nullcontext():
             body = self._block(file, 0)
-            # 409: it is there, by an upload that broke off or somebody who uploads the same.
-            self._send(blob, "", headers, body, stop, also=_EXISTS, path=file)
+            self._create(blob, "", headers, body, stop, file, mark)
         tell(len(body))
 
     def _is_copied(
-        self, file: DigestedFile, blob: str, headers: Mapping[str, str], stop: threading.Event
+        self,
+        file: DigestedFile,
+        blob: str,
+        headers: Mapping[str, str],
+        stop: threading.Event,
+        mark: Mapping[str, str],
     ) -> bool:
         """Let the service copy a file that it has, and compare its MD5; tell whether it did."""
         source, name = self._source, file.file.name
@@ -187,7 +200,10 @@ class BlobContainer:
             "x-ms-source-content-md5": _md5(file, 0),
         }
         answer = self._answered("PUT", f"/{quote(blob, safe='/~')}", "", copied, b"", stop)
-        if answer is None or answer.status in _CREATED or answer.status == _EXISTS:
+        if answer is None or answer.status in _CREATED:
+            return True
+        if answer.status == _EXISTS:
+            self._mark(blob, mark, stop)
             return True
         self._source = None  # what it refuses once it will refuse for the others
         return False
@@ -206,13 +222,33 @@ class BlobContainer:
             self._send(blob, comp, {"Content-MD5": _md5(file, number)}, body, stop, path=file)
         tell(len(body))
 
-    def _commit(self, file: DigestedFile, blob: str, stop: threading.Event) -> None:
+    def _commit(
+        self, file: DigestedFile, blob: str, stop: threading.Event, mark: Mapping[str, str]
+    ) -> None:
         ids = "".join(
             f"<Latest>{escape(_block_id(number))}</Latest>" for number in range(len(file.blocks))
         )
         body = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{ids}</BlockList>'.encode()
-        headers = {"If-None-Match": "*", "Content-Type": "application/xml"}
-        self._send(blob, "comp=blocklist", headers, body, stop, also=_EXISTS, path=file)
+        headers = {"If-None-Match": "*", "Content-Type": "application/xml", **_metadata(mark)}
+        self._create(blob, "comp=blocklist", headers, body, stop, file, mark)
+
+    def _create(
+        self,
+        blob: str,
+        comp: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        stop: threading.Event,
+        file: DigestedFile,
+        mark: Mapping[str, str],
+    ) -> None:
+        """Write a blob that may be there, of an upload that broke off or of somebody else."""
+        if not self._send(blob, comp, headers, body, stop, also=_EXISTS, path=file):
+            self._mark(blob, mark, stop)
+
+    def _mark(self, blob: str, mark: Mapping[str, str], stop: threading.Event) -> None:
+        if mark:
+            self._send(blob, "comp=metadata", _metadata(mark), b"", stop)
 
     def _block(self, file: DigestedFile, number: int) -> bytes:
         path = file.file.path
@@ -234,14 +270,18 @@ class BlobContainer:
         *,
         also: int | None = None,
         path: DigestedFile | None = None,
-    ) -> None:
-        """PUT until the service confirms it, or says for good that it does not."""
+    ) -> bool:
+        """PUT until the service confirms it, or says for good that it does not.
+
+        Returns:
+            False where it answered what may be answered `also`.
+        """
         answer = self._answered("PUT", f"/{quote(blob, safe='/~')}", comp, headers, body, stop)
         if answer is None or answer.status in _CREATED:
-            return
+            return True
         code = answer.headers.get("x-ms-error-code", "")
         if answer.status == also and code.endswith("Exists"):
-            return
+            return False
         if code == "Md5Mismatch" and path is not None:
             raise changed(path.file.path)
         raise refusal(self._doing, answer)
@@ -284,10 +324,13 @@ class BlobContainer:
                 sent["Authorization"] = f"Bearer {self._token()}"
             try:
                 answer = self._pool.request(method, url, body=body, headers=sent, retries=False)
-            except HTTPError as error:
-                if attempt == _ATTEMPTS:
+            except (HTTPError, HTTPException, OSError) as error:
+                stranger = isinstance(error, SSLCertVerificationError)
+                if attempt == _ATTEMPTS or stranger:
+                    reason = "the server's TLS certificate is not trusted"
+                    reason = reason if stranger else f"no answer ({type(error).__name__})"
                     raise UnavailableError(
-                        f"Error while {self._doing}: no answer ({type(error).__name__}). Check the "
+                        f"Error while {self._doing}: {reason}. Check the "
                         "network and its proxy settings, then try again: what was uploaded stays."
                     ) from None  # its text holds the URL, and so the signature
                 self._pause(attempt, None)
@@ -311,6 +354,10 @@ def _all(jobs: Iterable[Any]) -> None:
     done, _ = wait(list(jobs), return_when=FIRST_EXCEPTION)
     for job in done:
         job.result()
+
+
+def _metadata(mark: Mapping[str, str]) -> dict[str, str]:
+    return {f"x-ms-meta-{name}": value for name, value in mark.items()}
 
 
 def _md5(file: DigestedFile, number: int) -> str:

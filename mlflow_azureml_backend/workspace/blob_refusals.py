@@ -34,7 +34,7 @@ def refusal(doing: str, answer: Any) -> WorkspaceError:
 
     Args:
         doing: What was being attempted: "uploading the snapshot".
-        answer: A urllib3 response, wholly read.
+        answer: The answer, wholly read.
     """
     found = _MESSAGE.search(answer.data.decode("utf-8", "replace"))
     words = found[1] if found else answer.headers.get("x-ms-error-code") or answer.reason
@@ -48,6 +48,6 @@ def refusal(doing: str, answer: Any) -> WorkspaceError:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Read how many seconds storage wants to be left alone, or None."""
     try:
-        return min(float(headers["retry-after"]), _LONGEST_PAUSE)
-    except (KeyError, ValueError):
+        return min(float(headers.get("retry-after", "")), _LONGEST_PAUSE)
+    except ValueError:
         return None

@@ -65,15 +65,12 @@ class Access:
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
-        from azure.core.pipeline.transport import RequestsTransport
-
         from mlflow_azureml_backend.workspace.shared_pause import SharedPause
+        from mlflow_azureml_backend.workspace.transport import shared_transport
 
         self.pause = SharedPause()
-        self.credential = CachedCredential(endpoint.credential())
-        self.transport = RequestsTransport(
-            connection_timeout=10, read_timeout=60, **endpoint.client_arguments
-        )
+        self.transport = shared_transport(endpoint)
+        self.credential = CachedCredential(endpoint.credential(transport=self.transport))
 
 
 class Connection:

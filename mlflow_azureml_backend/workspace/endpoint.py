@@ -41,18 +41,23 @@ class Endpoint:
     identity: Mapping[str, str] | None = field(default=None, repr=False)
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def credential(self) -> Any:
-        """Build the azure-identity credential that this endpoint accepts."""
+    def credential(self, *, transport: Any) -> Any:
+        """Build the azure-identity credential that this endpoint accepts.
+
+        Args:
+            transport: azure-core's, over which it asks.
+        """
         from azure import identity
 
         from mlflow_azureml_backend.workspace.job_identity import azure_credential
 
         if self.identity is None:
-            return azure_credential(os.environ)
+            return azure_credential(os.environ, transport=transport)
         return identity.ClientSecretCredential(
             self.identity["tenant_id"],
             self.identity["client_id"],
             self.identity["client_secret"],
+            transport=transport,
             **self.client_arguments,
         )
 

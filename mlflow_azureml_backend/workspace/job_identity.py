@@ -19,7 +19,7 @@ _MANAGED = "DEFAULT_IDENTITY_CLIENT_ID"
 _OWN_PRINCIPAL = "AZURE_CLIENT_ID"
 
 
-def azure_credential(environ: Mapping[str, str]) -> Any:
+def azure_credential(environ: Mapping[str, str], **options: Any) -> Any:
     """Choose the azure-identity credential of this process.
 
     In a job that runs as its user it is the user's; in another one the compute's managed identity,
@@ -28,18 +28,19 @@ def azure_credential(environ: Mapping[str, str]) -> Any:
 
     Args:
         environ: This process's variables.
+        options: Further arguments of DefaultAzureCredential.
     """
     from azure.identity import DefaultAzureCredential
 
     if not is_job(environ) or environ.get(_OWN_PRINCIPAL):
-        return DefaultAzureCredential()
+        return DefaultAzureCredential(**options)
     if environ.get(_ON_BEHALF_OF):
         from azure.ai.ml.identity import AzureMLOnBehalfOfCredential
 
         return AzureMLOnBehalfOfCredential()
     if client_id := environ.get(_MANAGED):
-        return DefaultAzureCredential(managed_identity_client_id=client_id)
-    return DefaultAzureCredential()
+        return DefaultAzureCredential(managed_identity_client_id=client_id, **options)
+    return DefaultAzureCredential(**options)
 
 
 def is_job(environ: Mapping[str, str]) -> bool:

@@ -134,15 +134,16 @@ class _Upload:
             ThreadPoolExecutor(1, thread_name_prefix="snapshot") as other,
         ):
             upload = other.submit(
-                container.put_files, tree.files, _FOLDER, advance=advance, source=source
+                container.put_files,
+                tree.files,
+                _FOLDER,
+                advance=advance,
+                source=source,
+                # As azure-ai-ml marks a finished upload.
+                mark={"name": self._name, "version": "1", "upload_status": "completed"},
             )
             meanwhile()
             upload.result()
-        # As azure-ai-ml marks a finished upload.
-        container.set_metadata(
-            f"{_FOLDER}/{tree.files[0].file.name}",
-            {"name": self._name, "version": "1", "upload_status": "completed"},
-        )
 
     def _begin(self, name: str) -> dict[str, Any]:
         """Begin an upload, or open its container again; the signature holds for hours."""

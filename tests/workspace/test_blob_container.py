@@ -1,18 +1,27 @@
 """What is uploaded is what was digested, whatever the network and the files do meanwhile."""
 
+import base64
 import json
 import os
+import socket
 import threading
-from urllib.parse import urlencode
+import time
+from dataclasses import replace
+from urllib.parse import urlencode, urlsplit
 
 import certifi
 import pytest
-from urllib3.exceptions import SSLError
 
 from mlflow_azureml_backend.emulator.administration import request
-from mlflow_azureml_backend.errors import ForbiddenError, ProjectError, QuotaError
+from mlflow_azureml_backend.errors import (
+    ForbiddenError,
+    ProjectError,
+    QuotaError,
+    UnavailableError,
+)
 from mlflow_azureml_backend.workspace.blob_container import BlobContainer
 from mlflow_azureml_backend.workspace.blob_pool import blob_pool
+from mlflow_azureml_backend.workspace.connection import Access, Connection
 from mlflow_azureml_backend.workspace.endpoint import Endpoint
 from mlflow_azureml_backend.workspace.file_digests import BLOCK, digest_tree
 from mlflow_azureml_backend.workspace.snapshot import list_files, upload_snapshot
@@ -210,9 +219,49 @@ def _containers(connection, name):
             yield BlobContainer(connection.endpoint, url, signature, doing="testing")
 
 
-def test_storage_whose_certificate_nobody_trusts_is_not_written_to(opened):
-    known = opened._connection.endpoint.client_arguments
-    stranger = Endpoint(client_arguments={**known, "connection_verify": certifi.where()})
-    pool = blob_pool(stranger, "https://account.blob.core.windows.net")
-    with pytest.raises(SSLError, match="CERTIFICATE_VERIFY_FAILED"):
-        pool.request("GET", "https://account.blob.core.windows.net/c/b", retries=False)
+def test_storage_and_services_whose_certificate_nobody_trusts_are_not_spoken_to(opened, tree):
+    known = opened._connection.endpoint
+    stranger = replace(
+        known, client_arguments={**known.client_arguments, "connection_verify": certifi.where()}
+    )
+    container = BlobContainer(stranger, "https://account.blob.core.windows.net/c", "", doing="it")
+    with pytest.raises(UnavailableError, match="certificate is not trusted"):
+        container.put_files(digest_tree(list_files(tree)).files, "project")
+    access = Access(stranger)
+    access.credential = opened._connection.credential
+    with pytest.raises(UnavailableError, match="certificate is not trusted"):
+        Connection(opened.ref, stranger, access=access).json(
+            "GET", "https://management.azure.com/", doing="asking", brief=True
+        )
+
+
+def test_a_proxy_is_told_who_asks_and_what_it_says_is_told():
+    heads = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse():
+            client, _ = listener.accept()
+            with client:
+                heads.append(client.recv(4096).decode())
+                client.sendall(b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n")
+
+        proxy = threading.Thread(target=refuse)
+        proxy.start()
+        address = f"http://me:p%40ss@127.0.0.1:{listener.getsockname()[1]}"
+        pool = blob_pool(Endpoint(client_arguments={"proxies": {"https": address}}), "https://a.b/")
+        with pytest.raises(OSError, match="407 Who are you"):
+            pool.request("GET", "https://a.b/c", body=b"", headers={}, retries=False)
+        proxy.join()
+    assert heads[0].startswith("CONNECT a.b:443 ")
+    assert f"Basic {base64.b64encode(b'me:p@ss').decode()}" in heads[0]
+
+
+def test_a_connection_that_the_service_has_left_is_opened_anew(tree, container):
+    files = digest_tree(list_files(tree)).files
+    container.put_files(files[:1], "project")
+    host = container._pool._hosts[urlsplit(container.url).netloc]
+    for connection in host.idle:
+        connection.sock.shutdown(socket.SHUT_RDWR)
+    began = time.monotonic()
+    assert container.names("project/") == {"project/a.txt"}
+    assert time.monotonic() - began < 0.3, "it waited as for a service that is busy"
