@@ -42,7 +42,7 @@ from mlflow_azureml_backend.tracking import (
 from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.translate.command import resolve_parameters
 from mlflow_azureml_backend.translate.sweep import without_swept
-from mlflow_azureml_backend.workspace import connect
+from mlflow_azureml_backend.workspace import connect, look_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,6 +118,7 @@ class AzureMLProjectBackend(AbstractBackend):
             environ=os.environ,
             project_root=project.root,
         )
+        reading = look_ahead(ref, spec, wants_gpu=plan.wants_gpu)
         choice, spec = choose_tracking(
             config.tracking,
             spec,
@@ -145,6 +146,8 @@ class AzureMLProjectBackend(AbstractBackend):
             shown=config.stream,
         )
         spec = handing_down(spec, plan.handed_down)
+        snapshot = reading.result()
+        workspace.prepare(spec, snapshot)
         job_name = new_job_name(project.name or project.root.name)
         move_to_workspace(
             choice,
@@ -177,7 +180,12 @@ class AzureMLProjectBackend(AbstractBackend):
                 run_id=session.run_id,
                 experiment_id=experiment_id,
             )
-            handle = workspace.submit(spec, name=job_name, transfer=Transfer(visible=config.stream))
+            handle = workspace.submit(
+                spec,
+                name=job_name,
+                snapshot=snapshot,
+                transfer=Transfer(visible=config.stream),
+            )
             fetched.remove()
             session.submitted(handle)
             log_job(session.run_id, replace(plan, spec=spec).text(code="."))

@@ -28,6 +28,8 @@ def git_source(root: Path) -> GitSource | None:
     Args:
         root: The project's folder; its repository may begin further up.
     """
+    if not any((folder / ".git").exists() for folder in (root, *root.resolve().parents)):
+        return None  # to import GitPython takes longer than everything else that is read
     try:
         import git
     except ImportError:  # GitPython raises it when the git executable is missing

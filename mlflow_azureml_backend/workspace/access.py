@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from mlflow_azureml_backend.background import begun
 from mlflow_azureml_backend.errors import NotFoundError, WorkspaceError
 from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.workspace.endpoint import AZURE, emulator_endpoint
@@ -17,6 +18,7 @@ from mlflow_azureml_backend.workspace.tracked_run import TrackedRun, is_unfinish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from concurrent.futures import Future
     from datetime import datetime
     from pathlib import Path
 
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.workspace.job_list import ListedJob
     from mlflow_azureml_backend.workspace.local_file import DownloadedFile
     from mlflow_azureml_backend.workspace.model_registry import WorkspaceModels
+    from mlflow_azureml_backend.workspace.snapshot import LocalSnapshot
     from mlflow_azureml_backend.workspace.written_run import WrittenRun
 
 
@@ -57,6 +60,33 @@ def connect(ref: WorkspaceRef) -> Workspace:
     connection = connection_to(ref, emulator_endpoint() if emulated else AZURE)
     _ = connection.workspace_facts
     return Workspace(connection)
+
+
+def look_ahead(ref: WorkspaceRef, spec: JobSpec, *, wants_gpu: bool) -> Future[LocalSnapshot]:
+    """Begin in the background what every submission asks and reads; nothing is created.
+
+    What is answered is remembered: who asks later is told at once, or waits for the same answer. So
+    signing in, which can take a second and more, and reading the project go on side by side.
+
+    Args:
+        ref: The workspace.
+        spec: The job.
+        wants_gpu: As `Workspace.check` takes it.
+
+    Returns:
+        The job's code, as it is on this machine.
+    """
+    from mlflow_azureml_backend.workspace.snapshot import find_snapshot, read_snapshot
+
+    snapshot = begun(lambda: read_snapshot(spec.code, exclude=spec.snapshot.exclude))
+
+    def look() -> None:
+        workspace = connect(ref)
+        workspace.check(spec, wants_gpu=wants_gpu)
+        find_snapshot(workspace._connection, snapshot.result())  # noqa: SLF001  # its own module
+
+    begun(look)
+    return snapshot
 
 
 class Workspace:
@@ -152,13 +182,46 @@ class Workspace:
         check_outputs(self._connection, spec)
         return check_data(self._connection, spec)
 
-    def submit(self, spec: JobSpec, *, name: str, transfer: Transfer | None = None) -> JobHandle:
-        """Upload inputs and snapshot and create the job under this name."""
+    def prepare(self, spec: JobSpec, snapshot: LocalSnapshot) -> None:
+        """Begin what a submission needs and no user sees: an environment, room for the snapshot.
+
+        Whoever submits finds it there, waits for it, or is told why it could not be had.
+
+        Args:
+            spec: The job, in which everything has been checked.
+            snapshot: Its code.
+        """
+        from mlflow_azureml_backend.workspace.jobs import prepare_environment
+        from mlflow_azureml_backend.workspace.snapshot import begin_upload
+
+        def prepare() -> None:
+            begin_upload(self._connection, snapshot)
+            if spec.environment.build is None:  # a build context is an upload, which is shown
+                prepare_environment(self._connection, spec.environment)
+
+        begun(prepare)
+
+    def submit(
+        self,
+        spec: JobSpec,
+        *,
+        name: str,
+        snapshot: LocalSnapshot | None = None,
+        transfer: Transfer | None = None,
+    ) -> JobHandle:
+        """Upload inputs and snapshot and create the job under this name.
+
+        Args:
+            spec: The job.
+            name: Its name.
+            snapshot: Its code, where it is read already.
+            transfer: Shows what is uploaded.
+        """
         from mlflow_azureml_backend.workspace.data import upload_inputs
         from mlflow_azureml_backend.workspace.jobs import prepare_environment, submit_job
         from mlflow_azureml_backend.workspace.pipelines import with_stored_secrets_of_steps
         from mlflow_azureml_backend.workspace.secret_values import with_stored_secrets
-        from mlflow_azureml_backend.workspace.snapshot import upload_snapshot
+        from mlflow_azureml_backend.workspace.snapshot import read_snapshot, upload_snapshot
 
         spec = with_stored_secrets(self._connection, spec, name=name)
         spec = with_stored_secrets_of_steps(self._connection, spec, name=name)
@@ -166,8 +229,7 @@ class Workspace:
         spec = upload_inputs(self._connection, spec, transfer)
         code_id = upload_snapshot(
             self._connection,
-            spec.code,
-            exclude=spec.snapshot.exclude,
+            snapshot or read_snapshot(spec.code, exclude=spec.snapshot.exclude),
             transfer=transfer,
             # The environment is asked of another host than the files go to.
             meanwhile=lambda: prepare_environment(self._connection, spec.environment),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import threading
 import time
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlflow_azureml_backend import __version__
 from mlflow_azureml_backend.errors import AuthenticationError, ForbiddenError, UnavailableError
+from mlflow_azureml_backend.workspace.answers import Answers
 from mlflow_azureml_backend.workspace.failures import service_errors, without_secrets
 
 if TYPE_CHECKING:
@@ -112,8 +112,7 @@ class Connection:
         self._signed = pipeline(policies.BearerTokenCredentialPolicy(self.credential, _SCOPE))
         # SAS URLs carry their own authority; our token must not go to a storage account.
         self._anonymous = pipeline()
-        self._answers: dict[tuple[str, ...], tuple[float, Any]] = {}
-        self._asking = threading.Lock()
+        self._answers = Answers()
 
     def once(
         self, question: tuple[str, ...], ask: Callable[[], _T], *, seconds: float = _FRESH_SECONDS
@@ -125,14 +124,7 @@ class Connection:
             ask: Asks.
             seconds: For how long the answer holds.
         """
-        with self._asking:
-            since, answer = self._answers.get(question, (-math.inf, None))
-        if time.monotonic() - since < seconds:
-            return cast("_T", answer)
-        asked = ask()
-        with self._asking:
-            self._answers[question] = time.monotonic(), asked
-        return asked
+        return self._answers.give(question, ask, seconds=seconds)
 
     @property
     def workspace_facts(self) -> dict[str, Any]:

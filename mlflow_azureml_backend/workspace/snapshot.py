@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from mlflow_azureml_backend.project.snapshot_files import SnapshotFile, list_files
@@ -20,7 +21,17 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.workspace.connection import Connection
     from mlflow_azureml_backend.workspace.file_digests import DigestedTree
 
-__all__ = ["HASH_VERSION", "SnapshotFile", "digest", "list_files", "upload_snapshot"]
+__all__ = [
+    "HASH_VERSION",
+    "LocalSnapshot",
+    "SnapshotFile",
+    "begin_upload",
+    "digest",
+    "find_snapshot",
+    "list_files",
+    "read_snapshot",
+    "upload_snapshot",
+]
 
 # azure-ai-ml's own number for the digest; the service finds an asset by both.
 HASH_VERSION = "202208"
@@ -28,6 +39,8 @@ _API = "2023-04-01"
 _NAMESPACE = uuid.UUID("5b0f0a52-6a0e-4f0c-9f0a-3d1c8f6f2f11")
 _FOLDER = "project"
 _DOING = "uploading the snapshot"
+# Somebody else may upload the same.
+_ABSENCE_SECONDS = 10.0
 
 
 def digest(files: Sequence[SnapshotFile]) -> str:
@@ -42,20 +55,76 @@ def digest(files: Sequence[SnapshotFile]) -> str:
     return digest_tree(files).digest
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalSnapshot:
+    """What a folder holds, as it was read.
+
+    Args:
+        tree: Its files.
+        cache: What this machine remembers of the folder.
+    """
+
+    tree: DigestedTree
+    cache: DigestCache
+
+
+def read_snapshot(root: Path, *, exclude: Sequence[str] = ()) -> LocalSnapshot:
+    """Read what a folder holds; what has not changed since last time is not read again.
+
+    Args:
+        root: The project's folder.
+        exclude: As `list_files` takes it.
+
+    Raises:
+        ProjectError: The folder cannot be a snapshot, or changes while it is read.
+    """
+    cache = DigestCache(root)
+    return LocalSnapshot(tree=cache.digested(list_files(root, exclude=exclude)), cache=cache)
+
+
+def find_snapshot(connection: Connection, snapshot: LocalSnapshot) -> str | None:
+    """Give the ARM id of the code asset that holds a snapshot already, or None.
+
+    Raises:
+        WorkspaceError: The service refused, or could not be reached.
+    """
+    known = connection.once(
+        ("snapshot there", snapshot.tree.digest),
+        lambda: connection.arm(
+            "GET",
+            f"/codes/{_asset_name(snapshot.tree)}/versions",
+            api_version=_API,
+            query={"hash": snapshot.tree.digest, "hashVersion": HASH_VERSION},
+            doing="looking for the snapshot",
+        ),
+        seconds=_ABSENCE_SECONDS,
+    )
+    found = known.get("value")
+    return str(found[0]["id"]) if found else None
+
+
+def begin_upload(connection: Connection, snapshot: LocalSnapshot) -> None:
+    """Let the service open a container for a snapshot that it does not hold yet.
+
+    Raises:
+        WorkspaceError: The service refused, or could not be reached.
+    """
+    if find_snapshot(connection, snapshot) is None:
+        _begin(connection, _asset_name(snapshot.tree))
+
+
 def upload_snapshot(
     connection: Connection,
-    root: Path,
+    snapshot: LocalSnapshot,
     *,
-    exclude: Sequence[str] = (),
     transfer: Transfer | None = None,
     meanwhile: Callable[[], object] | None = None,
 ) -> str:
-    """Make sure that the workspace holds this folder as a code asset.
+    """Make sure that the workspace holds a snapshot as a code asset.
 
     Args:
         connection: The workspace.
-        root: The project's folder.
-        exclude: As `list_files` takes it.
+        snapshot: As `read_snapshot` gives it.
         transfer: Shows what is uploaded.
         meanwhile: Called while storage is busy with an upload.
 
@@ -63,45 +132,54 @@ def upload_snapshot(
         The asset's ARM id; an existing asset of the same content is used again.
 
     Raises:
-        ProjectError: The folder cannot be a snapshot, or changes while it is uploaded.
+        ProjectError: The folder changes while it is uploaded.
         WorkspaceError: The service refused, or could not be reached.
     """
-    cache = DigestCache(root)
-    tree = cache.digested(list_files(root, exclude=exclude))
+    upload = _Upload(connection, snapshot, transfer or Transfer(visible=False))
     return connection.once(
-        ("snapshot", tree.digest),
-        lambda: _Upload(connection, cache, tree, transfer or Transfer(visible=False)).asset(
-            meanwhile or (lambda: None)
-        ),
+        ("snapshot", snapshot.tree.digest), lambda: upload.asset(meanwhile or (lambda: None))
     )
+
+
+def _asset_name(tree: DigestedTree) -> str:
+    # It follows the content, so that an upload that broke off is continued.
+    return str(uuid.uuid5(_NAMESPACE, tree.digest))
+
+
+def _begin(connection: Connection, name: str) -> dict[str, Any]:
+    """Begin an upload, or open its container again; the signature holds for hours."""
+
+    def ask() -> dict[str, Any]:
+        answer: dict[str, Any] = connection.arm(
+            "POST",
+            f"/codes/{name}/versions/1/startPendingUpload",
+            api_version=_API,
+            body={"pendingUploadType": "TemporaryBlobReference"},
+            doing="starting the upload of the snapshot",
+        )["blobReferenceForConsumption"]
+        return answer
+
+    return connection.once(("pending", name), ask)
 
 
 class _Upload:
     """The upload of one snapshot."""
 
-    def __init__(
-        self, connection: Connection, cache: DigestCache, tree: DigestedTree, transfer: Transfer
-    ) -> None:
+    def __init__(self, connection: Connection, snapshot: LocalSnapshot, transfer: Transfer) -> None:
         self._connection = connection
-        self._cache = cache
-        self._tree = tree
+        self._cache = snapshot.cache
+        self._tree = snapshot.tree
+        self._snapshot = snapshot
         self._transfer = transfer
-        # The name follows the content, so that an upload that broke off is continued.
-        self._name = str(uuid.uuid5(_NAMESPACE, tree.digest))
+        self._name = _asset_name(snapshot.tree)
 
     def asset(self, meanwhile: Callable[[], object]) -> str:
         """Give the id of the asset, which is created when every file is confirmed."""
         connection, digest = self._connection, self._tree.digest
-        known = connection.arm(
-            "GET",
-            f"/codes/{self._name}/versions",
-            api_version=_API,
-            query={"hash": digest, "hashVersion": HASH_VERSION},
-            doing="looking for the snapshot",
-        )
-        if known.get("value"):
-            return str(known["value"][0]["id"])
-        pending = self._begin(self._name)
+        known = find_snapshot(connection, self._snapshot)
+        if known is not None:
+            return known
+        pending = _begin(connection, self._name)
         url, _, signature = pending["credential"]["sasUri"].partition("?")
         self._put_files(BlobContainer(connection.endpoint, url, signature, doing=_DOING), meanwhile)
         asset = connection.arm(
@@ -126,7 +204,7 @@ class _Upload:
         former = last_upload(self._cache, self._connection.ref.arm_id)
         source = None
         if former is not None and former.has_many_of(tree):
-            source = former.source(self._begin, _FOLDER)
+            source = former.source(lambda name: _begin(self._connection, name), _FOLDER)
         with (
             self._transfer.shown(
                 "Uploading the snapshot", tree.size, files=len(tree.files)
@@ -144,18 +222,3 @@ class _Upload:
             )
             meanwhile()
             upload.result()
-
-    def _begin(self, name: str) -> dict[str, Any]:
-        """Begin an upload, or open its container again; the signature holds for hours."""
-
-        def ask() -> dict[str, Any]:
-            answer: dict[str, Any] = self._connection.arm(
-                "POST",
-                f"/codes/{name}/versions/1/startPendingUpload",
-                api_version=_API,
-                body={"pendingUploadType": "TemporaryBlobReference"},
-                doing="starting the upload of the snapshot",
-            )["blobReferenceForConsumption"]
-            return answer
-
-        return self._connection.once(("pending", name), ask)

@@ -24,7 +24,7 @@ from mlflow_azureml_backend.workspace.blob_pool import blob_pool
 from mlflow_azureml_backend.workspace.connection import Access, Connection
 from mlflow_azureml_backend.workspace.endpoint import Endpoint
 from mlflow_azureml_backend.workspace.file_digests import BLOCK, digest_tree
-from mlflow_azureml_backend.workspace.snapshot import list_files, upload_snapshot
+from mlflow_azureml_backend.workspace.snapshot import list_files, read_snapshot, upload_snapshot
 
 NAMES = ["a.txt", "empty", "folder/b c#?%.txt", "ü/日本.txt"]
 
@@ -143,9 +143,9 @@ def test_an_upload_that_broke_off_leaves_no_asset_and_is_continued(opened, tree,
     connection = opened._connection
     faults(route="PUT */a.txt", status=403, count=1)
     with pytest.raises(ForbiddenError):
-        upload_snapshot(connection, tree)
-    first = upload_snapshot(connection, tree)
-    assert upload_snapshot(connection, tree) == first
+        upload_snapshot(connection, read_snapshot(tree))
+    first = upload_snapshot(connection, read_snapshot(tree))
+    assert upload_snapshot(connection, read_snapshot(tree)) == first
     path = first.removeprefix(connection.ref.arm_id)
     found = json.dumps(connection.arm("GET", path, api_version="2023-04-01", doing="testing"))
     assert digest_tree(list_files(tree)).digest in found
@@ -156,7 +156,7 @@ def test_submissions_of_many_threads_share_connection_token_and_snapshot(opened,
 
     def submit():
         try:
-            ids.append(upload_snapshot(opened._connection, tree))
+            ids.append(upload_snapshot(opened._connection, read_snapshot(tree)))
         except Exception as error:  # noqa: BLE001  # shown below
             errors.append(error)
 
@@ -188,16 +188,16 @@ def received(workspace, emulator):
 @pytest.mark.parametrize("copies", [True, False], ids=["copied", "copies are refused"])
 def test_of_a_changed_project_only_what_changed_travels(opened, many, workspace, emulator, copies):
     connection = opened._connection
-    upload_snapshot(connection, many)
+    upload_snapshot(connection, read_snapshot(many))
     before = sum(received(workspace, emulator))
     assert before >= 12 * 9_000
     (many / "file 3.bin").write_bytes(os.urandom(9_000))
     if not copies:
-        for container in connection._answers.copy():
+        for container in connection._answers._known.copy():
             if container[0] == "pending":  # the signature of the former container has ended
-                signed = connection._answers[container][1]["credential"]
+                signed = connection._answers._known[container][1]["credential"]
                 signed["sasUri"] = signed["sasUri"].replace("sig=", "sig=x")
-    second = upload_snapshot(connection, many)
+    second = upload_snapshot(connection, read_snapshot(many))
     travelled = sum(received(workspace, emulator)) - before
     assert 9_000 <= travelled < 10_000 if copies else travelled >= 12 * 9_000
     uri = connection.arm(
@@ -213,7 +213,7 @@ def test_of_a_changed_project_only_what_changed_travels(opened, many, workspace,
 
 
 def _containers(connection, name):
-    for _, answer in list(connection._answers.values()):
+    for _, answer in list(connection._answers._known.values()):
         if isinstance(answer, dict) and "blobUri" in answer and answer["blobUri"].endswith(name):
             url, _, signature = answer["credential"]["sasUri"].partition("?")
             yield BlobContainer(connection.endpoint, url, signature, doing="testing")

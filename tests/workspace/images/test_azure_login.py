@@ -47,7 +47,7 @@ class AzureRegistry:
             "connection_verify": str(self.authority.bundle),
         }
         endpoint = SimpleNamespace(
-            client_arguments=arguments, credential=lambda: SimpleNamespace(get_token=get_token)
+            client_arguments=arguments, credential=lambda **_: SimpleNamespace(get_token=get_token)
         )
         return Connection(REF, endpoint)  # type: ignore[arg-type]
 
