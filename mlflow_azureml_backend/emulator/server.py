@@ -20,7 +20,7 @@ from mlflow_azureml_backend.emulator.emulation import Emulation, Settings
 from mlflow_azureml_backend.emulator.endpoint import Endpoint, remove_endpoint, write_endpoint
 from mlflow_azureml_backend.emulator.exclusive import exclusive
 from mlflow_azureml_backend.emulator.faults.injection import FaultInjection
-from mlflow_azureml_backend.emulator.http_protocol import TellingProtocol
+from mlflow_azureml_backend.emulator.http_protocol import LARGEST_HEAD, TellingProtocol
 from mlflow_azureml_backend.emulator.identity import Issuer
 from mlflow_azureml_backend.emulator.jobs.engine import JobEngine
 from mlflow_azureml_backend.emulator.journal import FILE_NAME, Journal
@@ -35,7 +35,7 @@ from mlflow_azureml_backend.emulator.tracking import Tracking
 from mlflow_azureml_backend.emulator.upstream import Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
 
     from starlette.types import ASGIApp
@@ -49,7 +49,6 @@ _AUTHORITY: Final = "https://login.microsoftonline.com"
 _FORMER_HOLDER_SECONDS: Final = 20.0
 _GRACE_SECONDS: Final = 3
 _KEEP_ALIVE_SECONDS: Final = 75
-_HEAD_BYTES: Final = 1 << 16
 
 
 def serve(settings: Settings, *, port: int = 0) -> None:
@@ -65,7 +64,17 @@ def serve(settings: Settings, *, port: int = 0) -> None:
     """
     settings.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     with exclusive(settings.root / LOCK_FILE, seconds=_FORMER_HOLDER_SECONDS):
-        asyncio.run(_serve(settings, port))
+        _run(_serve(settings, port))
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine on the faster event loop where there is one: not on Windows."""
+    try:
+        from uvloop import run
+    except ImportError:
+        asyncio.run(main)
+    else:
+        run(main)
 
 
 async def _serve(settings: Settings, port: int) -> None:
@@ -100,7 +109,7 @@ async def _serve(settings: Settings, port: int) -> None:
             pass_through=settings.pass_through,
             journal=emulation.journal,
         )
-        listener = await asyncio.start_server(front.serve, sock=listeners.front, limit=_HEAD_BYTES)
+        listener = await asyncio.start_server(front.serve, sock=listeners.front, limit=LARGEST_HEAD)
         write_endpoint(settings.root, _endpoint(emulation))
         _LOGGER.info("answering at %s, process %d", emulation.address, os.getpid())
         emulation.tracking.warm()
@@ -150,7 +159,6 @@ def _configured(application: ASGIApp, **options: Any) -> uvicorn.Config:
         proxy_headers=False,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_GRACE_SECONDS,
-        h11_max_incomplete_event_size=_HEAD_BYTES,
         **options,
     )
 
