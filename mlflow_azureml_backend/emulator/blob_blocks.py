@@ -43,8 +43,7 @@ def stage(
     """
     block = _block(files, address, block_id)
     with files.incoming.received(pieces, content_md5) as spool:
-        block.parent.mkdir(parents=True, exist_ok=True)
-        spool.file.replace(block)
+        spool.move(block)
         return spool.md5
 
 
@@ -124,7 +123,7 @@ def _invalid_document() -> BlobError:
 
 
 def _folder(files: BlobFiles, address: BlobAddress) -> Path:
-    return address.file(files.root).with_suffix(".blocks")
+    return address.file(files.root, ".blocks")
 
 
 def _block(files: BlobFiles, address: BlobAddress, block_id: str) -> Path:

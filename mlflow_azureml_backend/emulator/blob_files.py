@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import shutil
@@ -13,7 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 from mlflow_azureml_backend.emulator.blob_incoming import Incoming
 from mlflow_azureml_backend.emulator.blob_index import BlobIndex, Record
-from mlflow_azureml_backend.emulator.blob_info import BlobAddress, BlobInfo, bytes_file, described
+from mlflow_azureml_backend.emulator.blob_info import (
+    BlobAddress,
+    BlobInfo,
+    bytes_file,
+    composed,
+    described,
+)
 from mlflow_azureml_backend.emulator.errors import BlobError
 
 if TYPE_CHECKING:
@@ -41,6 +48,8 @@ class BlobFiles:
         self.root = root
         self.incoming = Incoming(root / ".incoming")  # no account can be called so
         self.index = BlobIndex(root / "index.db")
+        # They go on after those of an emulator that ran here before.
+        self._generations = itertools.count(time.time_ns())
         self._appends = threading.Lock()
         self._lock = threading.Lock()
         self._condemned: deque[tuple[float, Path]] = deque()
@@ -79,20 +88,28 @@ class BlobFiles:
         Raises:
             BlobError: 400 Md5Mismatch.
         """
-        with self.incoming.received(pieces, content_md5) as spool, self.index.transaction():
-            self.index.add_container(address.account, address.container, time.time())
-            former = self.info(address)
-            if check is not None:
-                check(former)
-            if not append:
-                content = {"Content-MD5": spool.md5, **content}
-            record = self._record(address, content, metadata or {}, append=append, whole=True)
-            file = self._file(address, record)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            spool.file.replace(file)
-            written = self._existing(address)
-        self._condemn(former)
-        return written
+        generation = next(self._generations)
+        file = bytes_file(address, self.root, generation)
+        with self.incoming.received(pieces, content_md5) as spool:
+            spool.move(file)
+        status = file.stat()
+        if not append:
+            content = {"Content-MD5": spool.md5, **content}
+        try:
+            # What can be done before is: whoever writes or reads blobs waits for this lock.
+            with self.index.alone:
+                self.index.add_container(address.account, address.container, time.time())
+                former, known = self._known(address)
+                if check is not None:
+                    check(known)
+                record = self._record(
+                    address, former, content, metadata or {}, append=append, generation=generation
+                )
+        except BaseException:
+            file.unlink(missing_ok=True)
+            raise
+        self._condemn(known)
+        return composed(record, file, status)
 
     def describe(
         self,
@@ -107,17 +124,18 @@ class BlobFiles:
         Raises:
             BlobError: 404 BlobNotFound.
         """
-        with self.index.transaction():
-            known = self._existing(address)
+        with self.index.alone:
+            record, known = self._existing(address)
             if check is not None:
                 check(known)
             self._record(
                 address,
+                record,
                 known.content if content is None else content,
                 known.metadata if metadata is None else metadata,
                 append=known.append,
             )
-            return self._existing(address)
+            return self._existing(address)[1]
 
     def extend(
         self,
@@ -142,12 +160,13 @@ class BlobFiles:
             BlobError: 404 BlobNotFound, or 400 Md5Mismatch.
         """
         with self.incoming.received(pieces, content_md5) as spool, self._appends:
-            with self.index.transaction():
-                known = self._existing(address)
-                check(known, spool.file.stat().st_size)
+            with self.index.alone:
+                record, known = self._existing(address)
+                check(known, spool.size)
                 # If the emulator is killed half-way, the next one takes the half back.
-                self._record(
+                record = self._record(
                     address,
+                    record,
                     known.content,
                     known.metadata,
                     append=known.append,
@@ -160,14 +179,12 @@ class BlobFiles:
                 except BaseException:
                     os.truncate(known.file, known.size)
                     raise
-                self._record(address, known.content, known.metadata, append=known.append)
-                return known.size, self._existing(address)
+                self._record(address, record, known.content, known.metadata, append=known.append)
+                return known.size, self._existing(address)[1]
 
     def info(self, address: BlobAddress) -> BlobInfo | None:
         """Describe a blob, or None."""
-        address.file(self.root)  # refuses a name that no blob can have
-        record = self.index.get(address.account, address.container, address.name)
-        return None if record is None else described(record, self._file(address, record))
+        return self._known(address)[1]
 
     def page(
         self, account: str, container: str, *, prefix: str, after: str, limit: int
@@ -182,8 +199,8 @@ class BlobFiles:
 
     def delete(self, address: BlobAddress, *, check: Check | None = None) -> bool:
         """Delete a blob; False when there was none."""
-        with self.index.transaction():
-            known = self.info(address)
+        with self.index.alone:
+            _, known = self._known(address)
             if check is not None:
                 check(known)
             deleted = self.index.delete(address.account, address.container, address.name)
@@ -198,26 +215,28 @@ class BlobFiles:
     def _record(
         self,
         address: BlobAddress,
+        former: Record | None,
         content: Mapping[str, str],
         metadata: Mapping[str, str],
         *,
         append: bool,
-        whole: bool = False,
+        generation: int = 0,
         appending: int | None = None,
     ) -> Record:
-        former = self.index.get(address.account, address.container, address.name)
         now = time.time()
         # It begins with the time, so that a blob made anew repeats no tag of a former one.
         revision = time.time_ns() if former is None else former.revision + 1
+        if former is not None and not generation:
+            generation = former.generation
         record = Record(
             name=address.name,
             content=content,
             metadata=metadata,
             append=append,
             revision=revision,
-            generation=revision if whole or former is None else former.generation,
+            generation=generation,
             appending=appending,
-            created=now,
+            created=now if former is None else former.created,
             modified=now,
         )
         self.index.put(address.account, address.container, record)
@@ -239,8 +258,15 @@ class BlobFiles:
     def _file(self, address: BlobAddress, record: Record) -> Path:
         return bytes_file(address, self.root, record.generation)
 
-    def _existing(self, address: BlobAddress) -> BlobInfo:
-        found = self.info(address)
-        if found is None:
+    def _known(self, address: BlobAddress) -> tuple[Record | None, BlobInfo | None]:
+        address.file(self.root)  # refuses a name that no blob can have
+        record = self.index.get(address.account, address.container, address.name)
+        if record is None:
+            return None, None
+        return record, described(record, self._file(address, record))
+
+    def _existing(self, address: BlobAddress) -> tuple[Record, BlobInfo]:
+        record, info = self._known(address)
+        if record is None or info is None:
             raise BlobError(404, "BlobNotFound", "The specified blob does not exist.")
-        return found
+        return record, info

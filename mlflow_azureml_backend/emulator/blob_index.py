@@ -30,6 +30,14 @@ _LATER_COLUMNS: Final = ("generation INTEGER NOT NULL DEFAULT 0", "appending INT
 _COLUMNS: Final = (
     "name, content, metadata, append, revision, generation, appending, created, modified"
 )
+_GET: Final = f"SELECT {_COLUMNS} FROM blobs WHERE account = ? AND container = ? AND name = ?"  # noqa: S608
+_PUT: Final = (
+    f"INSERT INTO blobs (account, container, {_COLUMNS}) "  # noqa: S608
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
+    "content = excluded.content, metadata = excluded.metadata, append = excluded.append, "
+    "revision = excluded.revision, generation = excluded.generation, "
+    "appending = excluded.appending, modified = excluded.modified"
+)
 _LAST_CHARACTER: Final = "\U0010ffff"
 
 
@@ -43,7 +51,7 @@ class Record:
         metadata: names and values, as they were given.
         append: it is an append blob, not a block blob.
         revision: grows with every change made here.
-        generation: the revision at which its bytes were last written as a whole.
+        generation: which writing of its bytes as a whole; no two have the same.
         appending: the size its file had before the append that is under way; None when none is.
         created: when it was first made, in seconds since the epoch.
         modified: when a change was last made here, in seconds since the epoch.
@@ -63,12 +71,15 @@ class Record:
 class BlobIndex:
     """Keep the records of all blobs; methods may be called from any thread.
 
+    Whoever holds `alone` sees no change by others; a single change needs no more than that.
+
     Args:
         file: the SQLite file; its folder must exist.
     """
 
     def __init__(self, file: Path) -> None:
-        self._lock = threading.RLock()
+        self.alone = threading.RLock()
+        self._containers: dict[tuple[str, str], float] = {}  # none is ever forgotten
         self._connection = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = NORMAL")
@@ -81,7 +92,7 @@ class BlobIndex:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make what is done inside one change, which happens wholly or not at all."""
-        with self._lock:
+        with self.alone:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield
@@ -92,7 +103,9 @@ class BlobIndex:
 
     def add_container(self, account: str, container: str, now: float) -> bool:
         """Remember a container; False when it was known."""
-        with self._lock:
+        if (account, container) in self._containers:
+            return False
+        with self.alone:
             cursor = self._connection.execute(
                 "INSERT OR IGNORE INTO containers VALUES (?, ?, ?)", (account, container, now)
             )
@@ -100,23 +113,23 @@ class BlobIndex:
 
     def container_created(self, account: str, container: str) -> float | None:
         """Say when a container was made, in seconds since the epoch, or None."""
-        with self._lock:
-            row = self._connection.execute(
-                "SELECT created FROM containers WHERE account = ? AND container = ?",
-                (account, container),
-            ).fetchone()
-        return None if row is None else float(row[0])
+        known = self._containers.get((account, container))
+        if known is None:
+            with self.alone:
+                row = self._connection.execute(
+                    "SELECT created FROM containers WHERE account = ? AND container = ?",
+                    (account, container),
+                ).fetchone()
+            if row is None:
+                return None
+            known = self._containers[account, container] = float(row[0])
+        return known
 
     def put(self, account: str, container: str, record: Record) -> None:
         """Remember a blob in place of what was known of it; `created` stays."""
-        with self._lock:
+        with self.alone:
             self._connection.execute(
-                f"INSERT INTO blobs (account, container, {_COLUMNS}) "  # noqa: S608
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET "
-                "content = excluded.content, metadata = excluded.metadata, "
-                "append = excluded.append, revision = excluded.revision, "
-                "generation = excluded.generation, appending = excluded.appending, "
-                "modified = excluded.modified",
+                _PUT,
                 (
                     account,
                     container,
@@ -134,12 +147,8 @@ class BlobIndex:
 
     def get(self, account: str, container: str, name: str) -> Record | None:
         """Give the record of a blob, or None."""
-        with self._lock:
-            row = self._connection.execute(
-                f"SELECT {_COLUMNS} FROM blobs "  # noqa: S608
-                "WHERE account = ? AND container = ? AND name = ?",
-                (account, container, name),
-            ).fetchone()
+        with self.alone:
+            row = self._connection.execute(_GET, (account, container, name)).fetchone()
         return None if row is None else _record(row)
 
     def page(
@@ -154,7 +163,7 @@ class BlobIndex:
             after: only names that come after this one.
             limit: how many at most.
         """
-        with self._lock:
+        with self.alone:
             rows = self._connection.execute(
                 f"SELECT {_COLUMNS} FROM blobs WHERE account = ? AND container = ? "  # noqa: S608
                 "AND name >= ? AND name <= ? AND name > ? ORDER BY name LIMIT ?",
@@ -164,7 +173,7 @@ class BlobIndex:
 
     def appended_to(self) -> list[tuple[str, str, Record]]:
         """Give account, container and record of the blobs that an append is under way to."""
-        with self._lock:
+        with self.alone:
             rows = self._connection.execute(
                 f"SELECT account, container, {_COLUMNS} FROM blobs "  # noqa: S608
                 "WHERE appending IS NOT NULL"
@@ -173,7 +182,7 @@ class BlobIndex:
 
     def delete(self, account: str, container: str, name: str) -> bool:
         """Forget a blob; False when it was not known."""
-        with self._lock:
+        with self.alone:
             cursor = self._connection.execute(
                 "DELETE FROM blobs WHERE account = ? AND container = ? AND name = ?",
                 (account, container, name),
@@ -182,7 +191,7 @@ class BlobIndex:
 
     def close(self) -> None:
         """Close the file; nothing may be asked afterwards."""
-        with self._lock:
+        with self.alone:
             self._connection.close()
 
 

@@ -6,11 +6,13 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from mlflow_azureml_backend.emulator.errors import BlobError
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
     from pathlib import Path
 
@@ -38,11 +40,15 @@ class BlobAddress:
     container: str
     name: str
 
-    def file(self, root: Path) -> Path:
-        """Give the beginning of the paths of the blob's files below the folder of all blobs.
+    def file(self, root: Path, ending: str = "") -> Path:
+        """Give the path of one of the blob's files below the folder of all blobs.
 
         A blob's name is data: its files are named after its hash, so that no name leaves that
         folder, collides with another where the file system ignores case, or is too long for it.
+
+        Args:
+            root: the folder of all blobs.
+            ending: what tells the file from the blob's others.
 
         Raises:
             BlobError: 400 InvalidResourceName.
@@ -50,9 +56,11 @@ class BlobAddress:
         if not 0 < len(self.name) <= _LONGEST_NAME or "\0" in self.name:
             raise _invalid_name("blob")
         digest = hashlib.sha256(self.name.encode()).hexdigest()
-        return container_folder(root, self.account, self.container) / digest[:2] / digest[2:]
+        folder = container_folder(root, self.account, self.container)
+        return folder.joinpath(digest[:2], digest[2:] + ending)
 
 
+@lru_cache(maxsize=1024)  # every request asks, and for the same ones
 def container_folder(root: Path, account: str, container: str) -> Path:
     """Give the folder of a container below the folder of all blobs.
 
@@ -114,8 +122,7 @@ def bytes_file(address: BlobAddress, root: Path, generation: int) -> Path:
         root: the folder of all blobs.
         generation: which writing; 0 for one of the time before there were generations.
     """
-    file = address.file(root)
-    return file.with_suffix(f".{generation:x}") if generation else file
+    return address.file(root, f".{generation:x}" if generation else "")
 
 
 def described(record: Record, file: Path) -> BlobInfo | None:
@@ -124,6 +131,11 @@ def described(record: Record, file: Path) -> BlobInfo | None:
         status = file.stat()
     except FileNotFoundError:
         return None
+    return composed(record, file, status)
+
+
+def composed(record: Record, file: Path, status: os.stat_result) -> BlobInfo:
+    """Put together what is known of a blob and what was said of its file."""
     # Others may append to the file, so its size and time are part of the tag.
     state = f"{record.revision}:{status.st_size}:{status.st_mtime_ns}".encode()
     tag = hashlib.blake2b(state, digest_size=6).hexdigest().upper()

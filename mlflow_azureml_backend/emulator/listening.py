@@ -1,4 +1,4 @@
-"""The loopback sockets of an emulator: the front's, on a port that stays, and two behind it."""
+"""The loopback socket of an emulator, on a port that stays."""
 
 from __future__ import annotations
 
@@ -17,34 +17,29 @@ _BACKLOG: Final = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listeners:
-    """Hold the sockets of one emulator; connections to them wait until they are served.
+class Listener:
+    """Hold the front's socket; connections to it wait until they are served.
 
     Args:
-        front: the front's.
-        tls: that of the TLS server, at which tunnels end.
-        plain: that of the plain http server, for the front itself.
-        front_ports: the front's port and the one it had before.
+        front: the socket.
+        ports: its port and the one it had before.
     """
 
     front: socket.socket
-    tls: socket.socket
-    plain: socket.socket
-    front_ports: frozenset[int]
+    ports: frozenset[int]
 
     @property
     def address(self) -> str:
         """Give the URL of the front."""
-        return f"http://{LOOPBACK}:{port_of(self.front)}"
+        return f"http://{LOOPBACK}:{_port_of(self.front)}"
 
     def close(self) -> None:
-        """Close all of them."""
-        for each in (self.front, self.tls, self.plain):
-            each.close()
+        """Close it."""
+        self.front.close()
 
 
-def listen(kept: Path, port: int) -> Listeners:
-    """Open the sockets.
+def listen(kept: Path, port: int) -> Listener:
+    """Open the socket.
 
     Args:
         kept: the file that remembers the front's port, so that links survive a restart.
@@ -60,17 +55,11 @@ def listen(kept: Path, port: int) -> Listeners:
         if port:
             raise
         front = _bound(0)
-    write_private(kept, str(port_of(front)).encode())
-    return Listeners(
-        front=front,
-        tls=_bound(0),
-        plain=_bound(0),
-        front_ports=frozenset({port_of(front), former}),
-    )
+    write_private(kept, str(_port_of(front)).encode())
+    return Listener(front=front, ports=frozenset({_port_of(front), former}))
 
 
-def port_of(listener: socket.socket) -> int:
-    """Give the port of a bound socket."""
+def _port_of(listener: socket.socket) -> int:
     return int(listener.getsockname()[1])
 
 

@@ -6,7 +6,16 @@ import importlib.util
 from typing import Final
 
 # One module of each package that the extra adds; looked for, not imported.
-_MODULES: Final = ("a2wsgi", "certifi", "cryptography", "jwt", "starlette", "uv", "uvicorn")
+_MODULES: Final = (
+    "a2wsgi",
+    "certifi",
+    "cryptography",
+    "httptools",
+    "jwt",
+    "starlette",
+    "uv",
+    "uvicorn",
+)
 
 
 def what_is_missing() -> str | None:

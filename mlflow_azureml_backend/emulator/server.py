@@ -6,10 +6,8 @@ import asyncio
 import logging
 import os
 import signal
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final
-
-import uvicorn
 
 from mlflow_azureml_backend import __version__
 from mlflow_azureml_backend.emulator import certificates
@@ -20,12 +18,12 @@ from mlflow_azureml_backend.emulator.emulation import Emulation, Settings
 from mlflow_azureml_backend.emulator.endpoint import Endpoint, remove_endpoint, write_endpoint
 from mlflow_azureml_backend.emulator.exclusive import exclusive
 from mlflow_azureml_backend.emulator.faults.injection import FaultInjection
-from mlflow_azureml_backend.emulator.http_protocol import TellingProtocol
+from mlflow_azureml_backend.emulator.http_server import HttpServer
 from mlflow_azureml_backend.emulator.identity import Issuer
 from mlflow_azureml_backend.emulator.jobs.engine import JobEngine
 from mlflow_azureml_backend.emulator.journal import FILE_NAME, Journal
 from mlflow_azureml_backend.emulator.journaling import Journaling
-from mlflow_azureml_backend.emulator.listening import listen, port_of
+from mlflow_azureml_backend.emulator.listening import listen
 from mlflow_azureml_backend.emulator.new_workspace import open_workspace
 from mlflow_azureml_backend.emulator.proxy import Front
 from mlflow_azureml_backend.emulator.recorder import Recorder
@@ -35,10 +33,10 @@ from mlflow_azureml_backend.emulator.tracking import Tracking
 from mlflow_azureml_backend.emulator.upstream import Upstream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine
     from pathlib import Path
 
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 _LOGGER: Final = logging.getLogger(__name__)
 
@@ -48,8 +46,6 @@ LOCK_FILE: Final = "server.lock"
 _AUTHORITY: Final = "https://login.microsoftonline.com"
 _FORMER_HOLDER_SECONDS: Final = 20.0
 _GRACE_SECONDS: Final = 3
-_KEEP_ALIVE_SECONDS: Final = 75
-_HEAD_BYTES: Final = 1 << 16
 
 
 def serve(settings: Settings, *, port: int = 0) -> None:
@@ -65,94 +61,72 @@ def serve(settings: Settings, *, port: int = 0) -> None:
     """
     settings.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     with exclusive(settings.root / LOCK_FILE, seconds=_FORMER_HOLDER_SECONDS):
-        asyncio.run(_serve(settings, port))
+        _run(_serve(settings, port))
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine on the faster event loop where there is one: not on Windows."""
+    try:
+        from uvloop import run
+    except ImportError:
+        asyncio.run(main)
+    else:
+        run(main)
 
 
 async def _serve(settings: Settings, port: int) -> None:
     stopped = asyncio.Event()
     with ExitStack() as stack:
-        listeners = listen(settings.root / "port", port)
-        stack.callback(listeners.close)
+        listener = listen(settings.root / "port", port)
+        stack.callback(listener.close)
         request_stop = _stop_requests(stopped)
         certificate = certificates.prepare(settings.root / "certificates")
         activity = Activity()
-        emulation = _built(stack, settings, listeners.address, certificate.bundle, request_stop)
+        emulation = _built(stack, settings, listener.address, certificate.bundle, request_stop)
         routes = all_routes()
         services: ASGIApp = Application(emulation, routes, activity, front=False)
-        local = Application(emulation, routes, activity, front=True)
         if settings.record is not None:
             services = Recorder(services, settings.record)
         # From outside to inside: what is asked is written down, may go wrong on its way, and is
         # recorded as the services themselves answer it.
-        outside = Journaling(FaultInjection(services, emulation), emulation.journal)
-        servers = {
-            listeners.tls: _Server(_configured(outside, ssl_certfile=str(certificate.server))),
-            listeners.plain: _Server(_configured(Journaling(local, emulation.journal))),
-        }
-        tasks = [
-            asyncio.ensure_future(server.serve(sockets=[listener]))
-            for listener, server in servers.items()
-        ]
+        by_tls = Journaling(FaultInjection(services, emulation), emulation.journal)
+        local = Application(emulation, routes, activity, front=True)
+        plain = Journaling(local, emulation.journal)
+
+        async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+            await (by_tls if scope["scheme"] == "https" else plain)(scope, receive, send)
+
+        server = HttpServer(answer, certificate.server)
+        serving = asyncio.ensure_future(server.serve(sockets=[]))
         front = Front(
-            tls_port=port_of(listeners.tls),
-            plain_port=port_of(listeners.plain),
-            upstream=Upstream(os.environ, listeners.front_ports),
+            server,
+            upstream=Upstream(os.environ, listener.ports),
             pass_through=settings.pass_through,
             journal=emulation.journal,
         )
-        listener = await asyncio.start_server(front.serve, sock=listeners.front, limit=_HEAD_BYTES)
+        loop = asyncio.get_running_loop()
+        accepting = await loop.create_server(front.arrival, sock=listener.front)
         write_endpoint(settings.root, _endpoint(emulation))
         _LOGGER.info("answering at %s, process %d", emulation.address, os.getpid())
         emulation.tracking.warm()
         watch = asyncio.ensure_future(_watch(settings, activity, emulation.jobs, request_stop))
         try:
             # A server that ends by itself has failed, and the emulator with it.
-            waits = [asyncio.ensure_future(stopped.wait()), *tasks]
+            waits = [asyncio.ensure_future(stopped.wait()), serving]
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
             remove_endpoint(settings.root)
             watch.cancel()
             # Jobs that end may still have something to say, so they go before the services.
             await asyncio.to_thread(emulation.jobs.shutdown)
-            listener.close()
+            accepting.close()
             await asyncio.to_thread(activity.wait_until_idle, _GRACE_SECONDS)
             front.close()
-            for server in servers.values():
-                server.should_exit = True
-            for result in await asyncio.gather(*tasks, return_exceptions=True):
+            server.should_exit = True
+            for result in await asyncio.gather(serving, return_exceptions=True):
                 if result is not None:
-                    _LOGGER.error("a server failed: %r", result)
+                    _LOGGER.error("the server failed: %r", result)
             _LOGGER.info("ended")
-
-
-class _Server(uvicorn.Server):
-    """Serve without touching the process's signals, of which there is one owner: `serve`."""
-
-    def install_signal_handlers(self) -> None:
-        """Do nothing (uvicorn before 0.29)."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Do nothing (uvicorn from 0.29 on)."""
-        yield
-
-
-def _configured(application: ASGIApp, **options: Any) -> uvicorn.Config:
-    return uvicorn.Config(
-        application,
-        http=TellingProtocol,
-        loop="asyncio",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-        h11_max_incomplete_event_size=_HEAD_BYTES,
-        **options,
-    )
 
 
 def _stop_requests(stopped: asyncio.Event) -> Callable[[], None]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import socket
+import ssl
 import threading
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -14,13 +15,16 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from mlflow_azureml_backend.emulator import certificates
 from mlflow_azureml_backend.emulator.hosts import is_refused, service_of
+from mlflow_azureml_backend.emulator.http_server import HttpServer
 from mlflow_azureml_backend.emulator.proxy import Front
 from mlflow_azureml_backend.emulator.upstream import Upstream
 
 if TYPE_CHECKING:
     import http.client
     from collections.abc import Iterator
+    from pathlib import Path
 
     from mlflow_azureml_backend.emulator.endpoint import Endpoint
 
@@ -96,6 +100,33 @@ def test_a_head_without_end_is_refused(emulator: Endpoint) -> None:
     assert line.split(" ")[1] == "431"
 
 
+def test_a_head_without_end_is_refused_behind_tls_too(emulator: Endpoint) -> None:
+    with closing(tunneled(emulator)) as connection:
+        with suppress(OSError):  # the refusal may come while the rest is still on its way
+            for _ in range(10):
+                connection.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * 16_000)
+        assert connection.recv(64).startswith(b"HTTP/1.1 400 ")
+
+
+def test_bytes_that_come_before_their_tunnel_are_refused_and_not_lost(emulator: Endpoint) -> None:
+    line = status_line(
+        emulator.address, "CONNECT management.azure.com:443 HTTP/1.1\r\n\r\n\x16\x03\x01"
+    )
+    assert line.split(" ")[1] == "400"
+
+
+def test_a_client_without_tls_in_its_tunnel_harms_nobody(emulator: Endpoint) -> None:
+    with closing(connected(emulator.address)) as connection:
+        connection.sendall(b"CONNECT management.azure.com:443 HTTP/1.1\r\n\r\n")
+        assert b" 200 " in connection.recv(1000)
+        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert b"HTTP" not in connection.makefile("rb").read()
+    with closing(tunneled(emulator)) as connection:
+        asked = "GET /metadata/endpoints?api-version=2019-05-01 HTTP/1.1"
+        connection.sendall(f"{asked}\r\nHost: management.azure.com\r\n\r\n".encode())
+        assert connection.recv(64).startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_tunnel_to_another_host_carries_bytes_untouched(emulator: Endpoint) -> None:
     with echo_server() as port, closing(connected(emulator.address)) as connection:
         connection.sendall(f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\n".encode())
@@ -137,7 +168,7 @@ def test_the_front_does_not_answer_under_another_name(emulator: Endpoint) -> Non
     assert answer.status_code == 501
 
 
-def test_the_way_out_leads_through_the_proxy_of_the_network() -> None:
+def test_the_way_out_leads_through_the_proxy_of_the_network(tmp_path: Path) -> None:
     with web_server() as (port, seen):
         upstream = Upstream(
             {
@@ -147,7 +178,7 @@ def test_the_way_out_leads_through_the_proxy_of_the_network() -> None:
             },
             frozenset(),
         )
-        with front(upstream) as address:
+        with front(upstream, tmp_path) as address:
             line = status_line(address, "CONNECT www.example.org:443 HTTP/1.1")
             assert line.split(" ")[1] == "200"
             answer = requests.get("http://plain.example/x", proxies={"http": address}, timeout=10)
@@ -159,10 +190,10 @@ def test_the_way_out_leads_through_the_proxy_of_the_network() -> None:
     assert upstream.proxy_for("https", "direct.example") is None
 
 
-def test_an_upstream_proxy_that_refuses_is_named_as_the_cause() -> None:
+def test_an_upstream_proxy_that_refuses_is_named_as_the_cause(tmp_path: Path) -> None:
     with web_server(tunnels=False) as (port, _):
         upstream = Upstream({"HTTPS_PROXY": f"127.0.0.1:{port}"}, frozenset())
-        with front(upstream) as address:
+        with front(upstream, tmp_path) as address:
             line = status_line(address, "CONNECT www.example.org:443 HTTP/1.1")
     assert " 502 The upstream proxy refused www.example.org:443: HTTP/1.0 405" in line
 
@@ -184,6 +215,14 @@ def test_no_credential_of_a_proxy_is_shown() -> None:
 def connected(address: str) -> socket.socket:
     url = urlsplit(address)
     return socket.create_connection((url.hostname, url.port), timeout=10)
+
+
+def tunneled(emulator: Endpoint) -> ssl.SSLSocket:
+    connection = connected(emulator.address)
+    connection.sendall(b"CONNECT management.azure.com:443 HTTP/1.1\r\n\r\n")
+    assert b" 200 " in connection.recv(1000)
+    tls = ssl.create_default_context(cafile=emulator.ca_file)
+    return tls.wrap_socket(connection, server_hostname="management.azure.com")
 
 
 def status_line(address: str, request_line: str) -> str:
@@ -244,16 +283,21 @@ def web_server(
 
 
 @contextmanager
-def front(upstream: Upstream) -> Iterator[str]:
+def front(upstream: Upstream, folder: Path) -> Iterator[str]:
     """Run a front by itself, with nothing emulated behind it."""
     ready = threading.Event()
     kept = {}
 
+    async def nothing(*_: object) -> None:
+        raise AssertionError
+
     async def main() -> None:
-        found = Front(tls_port=1, plain_port=1, upstream=upstream)
-        listener = await asyncio.start_server(found.serve, "127.0.0.1", 0)
+        loop = asyncio.get_running_loop()
+        server = HttpServer(nothing, certificates.prepare(folder).server)
+        found = Front(server, upstream=upstream)
+        listener = await loop.create_server(found.arrival, "127.0.0.1", 0)
         kept["port"] = listener.sockets[0].getsockname()[1]
-        kept["loop"], kept["end"] = asyncio.get_running_loop(), asyncio.Event()
+        kept["loop"], kept["end"] = loop, asyncio.Event()
         ready.set()
         await kept["end"].wait()
         listener.close()

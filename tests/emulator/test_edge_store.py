@@ -104,7 +104,7 @@ from mlflow_azureml_backend.emulator.blob_files import BlobFiles
 from mlflow_azureml_backend.emulator.blob_info import BlobAddress
 
 files = BlobFiles(pathlib.Path(sys.argv[1]))
-replace = pathlib.Path.replace
+replace = os.replace
 
 def die_after_moving(file, target):
     replace(file, target)
@@ -115,7 +115,7 @@ def die_half_way(source, target, length):
     target.flush()
     os._exit(9)
 
-pathlib.Path.replace = die_after_moving
+os.replace = die_after_moving
 shutil.copyfileobj = die_half_way
 address = BlobAddress("account", "container", "b")
 if sys.argv[2] == "put":
