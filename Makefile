@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
+# Hundreds of Python processes read the same modules: none of them is to compile them anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo test test-slow campaign lint bench docs matrix tracking-matrix clean
 
 demo: $(VENV)/.emulator

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 _NAME_ALPHABET = "bcdfghjklmnpqrstvwxyz0123456789"
 _LONGEST_STEM = 40
+_COMMAND_LINES = ("mlflow.cli", "mlflow_azureml_backend.cli")
 
 
 class AzureMLProjectBackend(AbstractBackend):
@@ -304,11 +305,11 @@ def _waited_for(run: AzureMLSubmittedRun) -> bool:
 
 
 def _cli_invocation() -> dict[str, Any]:
-    """Give the options of the running `mlflow run`, or nothing when Python called."""
+    """Give the options of the running `mlflow run`, or of ours; nothing when Python called."""
     context = click.get_current_context(silent=True)
     callback = getattr(getattr(context, "command", None), "callback", None)
     module = getattr(callback, "__module__", "")
-    if context is None or context.info_name != "run" or not module.startswith("mlflow.cli"):
+    if context is None or context.info_name != "run" or not module.startswith(_COMMAND_LINES):
         return {}
     return dict(context.params)
 

@@ -17,6 +17,7 @@ from mlflow_azureml_backend.cli.migrate import migrate
 from mlflow_azureml_backend.cli.plugin import plugin
 from mlflow_azureml_backend.cli.registering import register
 from mlflow_azureml_backend.cli.render import render
+from mlflow_azureml_backend.cli.running import run
 from mlflow_azureml_backend.cli.showing import compare, show
 from mlflow_azureml_backend.cli.tracking import env, tracking_uri
 
@@ -26,12 +27,13 @@ from mlflow_azureml_backend.cli.tracking import env, tracking_uri
 def main() -> None:
     """MLflow Projects on Azure Machine Learning.
 
-    Submit with `mlflow run … --backend azureml`; what follows works with the MLflow run id that it
-    prints, with the name of the Azure ML job, or with `latest`.
+    Submit with `mlflow run … --backend azureml`, or `run`; what follows works with the MLflow run
+    id that it prints, with the name of the Azure ML job, or with `latest`.
     """
 
 
 for command in (
+    run,
     *(logs, status, wait, cancel),
     *(list_, show, compare, download, open_, register),
     *(tracking_uri, env),

@@ -5,31 +5,21 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from mlflow_azureml_backend.cli.config_option import config_from
 from mlflow_azureml_backend.cli.failures import one_line_errors
 from mlflow_azureml_backend.cli.options import json_option
+from mlflow_azureml_backend.cli.project_options import pairs, project_options
 
 if TYPE_CHECKING:
     from mlflow_azureml_backend.plan import Plan
 
 
 @click.command(epilog="Example: mlflow-azureml render . -P alpha=0.5 -c azureml.json --explain")
-@click.argument("project")
-@click.option("-e", "--entry-point", default="main", show_default=True, help="Entry point.")
-@click.option("-v", "--version", help="Git commit, branch or tag.")
-@click.option(
-    "-P", "--param-list", "values", multiple=True, metavar="NAME=VALUE", help="Parameter."
-)
-@click.option("-A", "--docker-args", multiple=True, metavar="NAME=VALUE", help="As mlflow run's.")
-@click.option("-c", "--backend-config", help="A .json file, or JSON.")
-@click.option("--env-manager", help="local: leave the project's own environment out.")
-@click.option("--build-image", is_flag=True, help="Build the project's Dockerfile.")
-@click.option("--experiment-name", help="Default: MLFLOW_EXPERIMENT_NAME, or Default.")
-@click.option("--run-name", help="Name shown in the studio.")
+@project_options
 @click.option("--explain", is_flag=True, help="Say of each key where it comes from.")
 @click.option("--files", is_flag=True, help="List the files of the snapshot.")
 @click.option("--check", is_flag=True, help="Ask the workspace whether the job could run there.")
@@ -66,7 +56,7 @@ def render(
     config = config_from(backend_config)
     added = {
         "ENV_MANAGER": env_manager,
-        "DOCKER_ARGS": _pairs(docker_args, "--docker-args", flags=True),
+        "DOCKER_ARGS": pairs(docker_args, "--docker-args", flags=True),
         "build_image": build_image,
     }
     with one_line_errors(as_json=as_json):
@@ -74,11 +64,9 @@ def render(
             project,
             version=version,
             entry_point=entry_point,
-            parameters=_pairs(values, "--param-list"),
+            parameters=pairs(values, "--param-list"),
             backend_config={**config, **added},
-            experiment_name=experiment_name
-            or os.environ.get("MLFLOW_EXPERIMENT_NAME")
-            or "Default",
+            experiment_name=experiment_name or "Default",
             run_name=run_name,
         )
         plan = with_lock(plan, note=lambda text: click.echo(text, err=True))
@@ -89,18 +77,6 @@ def render(
             click.echo(json.dumps({"job": plan.document(), "lines": lines}, indent=2))
             return
         _write(plan, "".join(f"# {line}".rstrip() + "\n" for line in lines), output)
-
-
-def _pairs(given: tuple[str, ...], option: str, *, flags: bool = False) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals and not flags:
-            raise click.UsageError(f"{option}: {text!r} must be NAME=VALUE.")
-        if name in found:
-            raise click.UsageError(f"{option}: {name!r} is given twice.")
-        found[name] = value if equals else True
-    return found
 
 
 def _notes(plan: Plan) -> list[str]:

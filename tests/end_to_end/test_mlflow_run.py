@@ -11,6 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
+
+from mlflow_azureml_backend.cli import main
 
 PROJECTS = Path(__file__).parent / "projects"
 
@@ -139,3 +142,46 @@ def test_a_script_runs_as_entry_point(mlflow_run, config_file, runs):
     assert "label is None, extra is None" in result.stdout
     [run] = runs()
     assert run.data.tags["mlflow.project.entryPoint"] == "train.py"
+
+
+def ours(*arguments: str) -> Result:
+    """Call `mlflow-azureml run`."""
+    return CliRunner().invoke(main, ["run", *arguments])
+
+
+def test_mlflow_azureml_run_takes_every_option_of_mlflow_run_by_the_same_names():
+    from mlflow.cli import run as theirs
+
+    spelled = {spelling for option in main.commands["run"].params[1:] for spelling in option.opts}
+    wanted = {spelling for option in theirs.params[1:] for spelling in option.opts}
+    assert wanted - spelled == {"--backend", "-b", "--run-id"}
+    assert spelled - wanted == {"--tracking-uri"}
+
+
+def test_mlflow_azureml_run_follows_the_job_and_ends_as_the_job_ended(config_file, client, runs):
+    project = str(PROJECTS / "training")
+    common = (project, "-c", config_file, "--experiment-name", "sample", "--run-name", "ours")
+    result = ours(*common, "-P", "alpha=0.25", "-P", "label=$(touch no)")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[0].startswith("label is '$(touch no)'")
+    [run] = runs()
+    assert run.info.status == "FINISHED"
+    assert run.data.params["alpha"] == "0.25"
+    assert run.data.tags["mlflow.runName"] == "ours"
+    assert run.data.tags["mlflow.project.backend"] == "azureml"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("-P", "alpha"), 2, "--param-list: 'alpha' must be NAME=VALUE."),
+        (("-c", "{"), 1, "it is not JSON at all"),
+        (("--experiment-id", "0", "--experiment-name", "a"), 2, "not both"),
+        (("-e", "nowhere"), 1, "nowhere"),
+    ],
+)
+def test_mlflow_azureml_run_tells_a_mistake_in_one_message(config_file, arguments, code, message):
+    result = ours(str(PROJECTS / "training"), "-c", config_file, *arguments)
+    assert result.exit_code == code
+    assert message in result.stderr
+    assert "Traceback" not in result.output
