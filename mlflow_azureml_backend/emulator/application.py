@@ -8,8 +8,10 @@ import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from functools import lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, unquote
 
@@ -136,7 +138,7 @@ class Application:
             raise answers.unknown(service, method, "" if self._front else host, path)
         scope["state"][ROUTE] = route.path
         principal = None if route.open else self._principal(route.service, method, headers)
-        query = dict(parse_qsl(sent_query, keep_blank_values=True))
+        query = _parameters(sent_query)
         if service == "arm" and not route.open:
             region = self._emulation.settings.region
             check_api_version(query.get("api-version"), route.resource_type, region)
@@ -154,6 +156,8 @@ class Application:
             emulation=self._emulation,
             principal=principal,
         )
+        if route.is_brief is not None and route.is_brief(call):
+            return route.handle(call)
         # What a fault says of this one request goes along in its context.
         run = copy_context().run
         loop = asyncio.get_running_loop()
@@ -174,3 +178,8 @@ class Application:
         if service == "arm":
             return management_principal(headers, self._emulation.identity)
         return workspace_principal(headers, self._emulation.identity)
+
+
+@lru_cache(maxsize=256)  # uploads repeat one signature for each of their files
+def _parameters(query: str) -> Mapping[str, str]:
+    return MappingProxyType(dict(parse_qsl(query, keep_blank_values=True)))
