@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 class Activity:
@@ -19,17 +14,17 @@ class Activity:
         self._under_way = 0
         self._last = time.monotonic()
 
-    @contextmanager
-    def request(self) -> Iterator[None]:
-        """Count what happens inside as activity."""
+    def begin(self) -> None:
+        """Count a request that begins."""
         with self._changed:
             self._under_way += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._under_way -= 1
-                self._last = time.monotonic()
+
+    def end(self) -> None:
+        """Count a request that has ended."""
+        with self._changed:
+            self._under_way -= 1
+            self._last = time.monotonic()
+            if not self._under_way:
                 self._changed.notify_all()
 
     def touch(self) -> None:

@@ -102,8 +102,10 @@ def mark(
                 "x-aml-cluster": f"vienna-{region}-01",
                 "x-request-time": f"{seconds:.3f}",
             }
+    given = {name for name, _ in response.raw_headers}
     for name, value in added.items():
-        response.headers.setdefault(name, value)
+        if (raw := name.lower().encode("latin-1")) not in given:
+            response.raw_headers.append((raw, value.encode("latin-1")))
 
 
 def _marked(message: str) -> str:

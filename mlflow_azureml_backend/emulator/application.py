@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import lru_cache
 from importlib import import_module
 from pkgutil import iter_modules
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, unquote
-
-from anyio import CapacityLimiter
-from anyio.to_thread import run_sync
 
 from mlflow_azureml_backend.emulator import answers
 from mlflow_azureml_backend.emulator import routes as package
 from mlflow_azureml_backend.emulator.api_version import check_api_version
-from mlflow_azureml_backend.emulator.asgi import host_in, raw_path, raw_query, texts
+from mlflow_azureml_backend.emulator.asgi import headers_of, host_in, raw_path, raw_query
 from mlflow_azureml_backend.emulator.authentication import (
     front_principal,
     management_principal,
@@ -76,10 +79,12 @@ class Application:
         front: bool,
     ) -> None:
         self._emulation = emulation
-        self._routes = routes
+        self._routes: Mapping[tuple[str, str], list[Route]] = defaultdict(list)
+        for route in routes:
+            self._routes[route.service, route.method].append(route)
         self._activity = activity
         self._front = front
-        self._workers: CapacityLimiter | None = None
+        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="answer")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, as ASGI asks for it."""
@@ -88,10 +93,11 @@ class Application:
         started = time.monotonic()
         region = self._emulation.settings.region
         method, path = scope["method"], scope["path"]
-        headers = texts(scope["headers"])
+        headers = headers_of(scope)
         host = host_in(headers)
         service = self._service(host)
-        with self._activity.request():
+        self._activity.begin()
+        try:
             try:
                 response = await self._answer(service, host, headers, scope, receive)
             except (ServiceError, BlobError) as error:
@@ -108,6 +114,8 @@ class Application:
             answers.mark(response, service, headers, region=region, seconds=seconds)
             _LOGGER.debug("%s %s%s -> %s", method, host, path, response.status_code)
             await response(scope, receive, send)
+        finally:
+            self._activity.end()
 
     def _service(self, host: str) -> str:
         if self._front:
@@ -130,7 +138,7 @@ class Application:
             raise answers.unknown(service, method, "" if self._front else host, path)
         scope["state"][ROUTE] = route.path
         principal = None if route.open else self._principal(route.service, method, headers)
-        query = dict(parse_qsl(sent_query, keep_blank_values=True))
+        query = _parameters(sent_query)
         if service == "arm" and not route.open:
             region = self._emulation.settings.region
             check_api_version(query.get("api-version"), route.resource_type, region)
@@ -144,22 +152,24 @@ class Application:
             query=query,
             headers=headers,
             body=b"" if route.streams else await read_body(receive),
-            stream=streamed_body(receive) if route.streams else iter(()),
+            stream=await streamed_body(receive) if route.streams else iter(()),
             emulation=self._emulation,
             principal=principal,
         )
-        if self._workers is None:  # a limiter belongs to the event loop it is made in
-            self._workers = CapacityLimiter(_WORKERS)
-        return await run_sync(route.handle, call, limiter=self._workers)
+        if route.is_brief is not None and route.is_brief(call):
+            return route.handle(call)
+        # What a fault says of this one request goes along in its context.
+        run = copy_context().run
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._workers, run, route.handle, call)
 
     def _route(
         self, service: str, method: str, raw_path: str
     ) -> tuple[Route | None, dict[str, str]]:
-        for route in self._routes:
-            if route.service == service and route.method == method:
-                found = route.pattern.fullmatch(raw_path)
-                if found is not None:
-                    return route, {name: unquote(text) for name, text in found.groupdict().items()}
+        for route in self._routes.get((service, method), ()):
+            found = route.pattern.fullmatch(raw_path)
+            if found is not None:
+                return route, {name: unquote(text) for name, text in found.groupdict().items()}
         return None, {}
 
     def _principal(self, service: str, method: str, headers: Mapping[str, str]) -> Principal:
@@ -168,3 +178,8 @@ class Application:
         if service == "arm":
             return management_principal(headers, self._emulation.identity)
         return workspace_principal(headers, self._emulation.identity)
+
+
+@lru_cache(maxsize=256)  # uploads repeat one signature for each of their files
+def _parameters(query: str) -> Mapping[str, str]:
+    return MappingProxyType(dict(parse_qsl(query, keep_blank_values=True)))

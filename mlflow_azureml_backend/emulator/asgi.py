@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from starlette.types import Scope
+
+_HEADERS: Final = "headers"  # the key, in the scope's `state`
 
 
 def texts(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -17,6 +19,15 @@ def texts(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
         headers: those of a scope, or of the message that begins an answer.
     """
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+
+
+def headers_of(scope: Scope) -> Mapping[str, str]:
+    """Give a request's headers as text, their names in lower case; read once a request."""
+    state = scope["state"]
+    found: Mapping[str, str] | None = state.get(_HEADERS)
+    if found is None:
+        found = state[_HEADERS] = texts(scope["headers"])
+    return found
 
 
 def host_in(headers: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -42,7 +43,7 @@ class BlobStore:
 
     def __init__(self, root: Path, account_secret: Callable[[str], bytes]) -> None:
         self.files = BlobFiles(root)
-        self._account_secret = account_secret
+        self._account_secret = lru_cache(maxsize=256)(account_secret)
 
     def account_key(self, account: str) -> str:
         """Give the base64 key of a storage account."""

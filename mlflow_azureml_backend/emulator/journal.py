@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from dataclasses import asdict, astuple, dataclass, fields
+from dataclasses import asdict, dataclass, fields
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from mlflow_azureml_backend.emulator.faults.scope import storage_account_of
@@ -82,6 +83,7 @@ class Entry:
 
 
 _NAMES: Final = tuple(each.name for each in fields(Entry))
+_VALUES: Final = attrgetter(*_NAMES)  # `dataclasses.astuple` takes forty times as long
 
 
 class Journal:
@@ -178,7 +180,8 @@ class Journal:
     def _rows(self, entries: Iterable[Entry]) -> Iterable[tuple[Any, ...]]:
         for entry in entries:
             self._number += 1
-            yield (self._number, *astuple(entry)[1:-1], json.dumps(entry.faults))
+            _, *values, faults = _VALUES(entry)
+            yield (self._number, *values, json.dumps(faults))
 
     def _write_on(self) -> None:
         while not self._closed.is_set():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from mlflow_azureml_backend.emulator.asgi import host_in, texts
+from mlflow_azureml_backend.emulator.asgi import headers_of, host_in
 from mlflow_azureml_backend.emulator.faults.injection import STRUCK_BY
 from mlflow_azureml_backend.emulator.faults.scope import workspace_in
 from mlflow_azureml_backend.emulator.journal import Entry
@@ -62,7 +62,7 @@ class Journaling:
         try:
             await self._app(scope, counted_receive, counted_send)
         finally:
-            headers = texts(scope["headers"])  # of which no other is kept
+            headers = headers_of(scope)
             self._journal.write(
                 Entry(
                     time=began,

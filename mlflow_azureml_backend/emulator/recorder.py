@@ -6,9 +6,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from mlflow_azureml_backend.emulator.asgi import raw_path, raw_query, texts
+from mlflow_azureml_backend.emulator.asgi import headers_of, raw_path, raw_query, texts
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -74,7 +75,7 @@ class Recorder:
         await self._application(scope, receive_and_keep, send_and_keep)
 
     def _write(self, scope: Scope, asked: _Body, start: dict[str, Any], answered: _Body) -> None:
-        sent, returned = texts(scope["headers"]), texts(start["headers"])
+        sent, returned = headers_of(scope), texts(start["headers"])
         query = raw_query(scope)
         uri = f"https://{sent.get('host', '')}{raw_path(scope)}" + (f"?{query}" if query else "")
         document = {
@@ -125,7 +126,7 @@ class _Body:
         return text
 
 
-def _shown(headers: dict[str, str]) -> dict[str, str]:
+def _shown(headers: Mapping[str, str]) -> dict[str, str]:
     return {name: _masked(text) for name, text in headers.items() if name not in _SECRET_HEADERS}
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Final
-
-from anyio.from_thread import run
 
 from mlflow_azureml_backend.emulator.errors import ServiceError
 
@@ -47,15 +46,26 @@ async def read_body(receive: Receive) -> bytes:
     return b"".join(pieces)
 
 
-def streamed_body(receive: Receive) -> Iterator[bytes]:
-    """Give a body in pieces, in a worker thread; the client is slowed down to the reader's speed.
+async def streamed_body(receive: Receive) -> Iterator[bytes]:
+    """Give a body in pieces, to a worker thread; the client is slowed down to the reader's speed.
+
+    The first piece, mostly the only one, is read before, so that no thread waits for it.
 
     Raises:
-        ClientGoneError: the client closed the connection before the end.
+        ClientGoneError: the client closed the connection before the end; also while reading on.
     """
-    more = True
-    while more:
-        piece, more = run(_piece, receive)
+    first, more = await _piece(receive)
+    return _pieces(first, receive if more else None, asyncio.get_running_loop())
+
+
+def _pieces(
+    first: bytes, receive: Receive | None, loop: asyncio.AbstractEventLoop
+) -> Iterator[bytes]:
+    if first:
+        yield first
+    more = receive is not None
+    while receive is not None and more:
+        piece, more = asyncio.run_coroutine_threadsafe(_piece(receive), loop).result()
         if piece:
             yield piece
 

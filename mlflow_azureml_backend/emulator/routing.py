@@ -110,6 +110,8 @@ class Route:
         handle: the function; it runs in a thread of a pool and may block.
         open: no bearer token is asked for.
         streams: the body is given in pieces (`Call.stream`) and may be of any size.
+        is_brief: tells of a request that its answer takes no longer than going to a thread and
+            back; it must not wait for other requests, and its body must be small.
     """
 
     service: str
@@ -118,6 +120,7 @@ class Route:
     handle: Callable[[Call], Response]
     open: bool = False
     streams: bool = False
+    is_brief: Callable[[Call], bool] | None = None
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:

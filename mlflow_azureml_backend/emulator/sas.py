@@ -7,6 +7,7 @@ import hmac
 import re
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
@@ -91,7 +92,7 @@ def service_signature(query: Mapping[str, str], account: str, path: str, key: st
     """
     before = [query.get(name, "") for name in _SIGNED_BEFORE]
     after = [query.get(name, "") for name in _SIGNED_AFTER]
-    return _signature("\n".join([*before, f"/blob/{account}/{path}", *after]), key)
+    return _repeated_signature("\n".join([*before, f"/blob/{account}/{path}", *after]), key)
 
 
 def verified_access(
@@ -176,6 +177,12 @@ def _signature(text: str, key: str) -> str:
     return base64.b64encode(hmac.digest(base64.b64decode(key), text.encode(), "sha256")).decode()
 
 
+@lru_cache(maxsize=256)  # one signature opens many blobs
+def _repeated_signature(text: str, key: str) -> str:
+    return _signature(text, key)
+
+
+@lru_cache(maxsize=256)
 def _time(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(_EXCESS_DECIMALS.sub("", text).removesuffix("Z"))

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from mlflow_azureml_backend.emulator import answers
-from mlflow_azureml_backend.emulator.asgi import texts
+from mlflow_azureml_backend.emulator.asgi import headers_of, texts
 from mlflow_azureml_backend.emulator.blob_view import narrowed
 from mlflow_azureml_backend.emulator.errors import BlobError, ServiceError
 from mlflow_azureml_backend.emulator.faults.logs import NARROWINGS
@@ -73,7 +73,7 @@ def _failure(
 def _refusal(
     error: ServiceError | BlobError, service: str, scope: Scope, emulation: Emulation
 ) -> Response:
-    region, headers = emulation.settings.region, texts(scope["headers"])
+    region, headers = emulation.settings.region, headers_of(scope)
     response = answers.refusal(error, method=scope["method"], headers=headers, region=region)
     answers.mark(response, service, headers, region=region, seconds=0.0)
     return response

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from mlflow_azureml_backend.emulator.asgi import host_in, texts
+from mlflow_azureml_backend.emulator.asgi import headers_of, host_in
 from mlflow_azureml_backend.emulator.hosts import service_of
 from mlflow_azureml_backend.emulator.resources import WorkspaceKey
 
@@ -56,7 +56,7 @@ class Asked:
 
 def asked(scope: Scope) -> Asked:
     """Read what faults choose by out of a request."""
-    headers = texts(scope["headers"])
+    headers = headers_of(scope)
     return Asked(
         method=scope["method"],
         host=host_in(headers),

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.emulator.blob_files import Check
     from mlflow_azureml_backend.emulator.blob_info import BlobInfo
 
+_SMALL: Final = 1 << 18
 _NOT_EMULATED: Final = frozenset({"x-ms-structured-body", "x-ms-copy-source-authorization"})
 
 
@@ -191,6 +192,16 @@ def _changed(info: BlobInfo, status: int, headers: Mapping[str, str] | None = No
     return Response(status_code=status, headers=written)
 
 
+def _is_brief(call: Call) -> bool:
+    """Tell whether a request reads what is known of a blob, or writes a small one."""
+    if call.method == "HEAD":
+        return True
+    if call.query.get("comp", "") or SOURCE in call.headers:
+        return False  # many blobs are made of others
+    length = call.headers.get("content-length", "")
+    return length.isdecimal() and int(length) <= _SMALL
+
+
 def _route(method: str, operations: Mapping[str, Callable[[Call], Response]]) -> Route:
     return Route(
         service="blob",
@@ -199,6 +210,7 @@ def _route(method: str, operations: Mapping[str, Callable[[Call], Response]]) ->
         handle=chosen({("", comp): operation for comp, operation in operations.items()}),
         open=True,
         streams=True,
+        is_brief=_is_brief if method in {"HEAD", "PUT"} else None,
     )
 
 
