@@ -27,6 +27,7 @@ from mlflow_azureml_backend.local_run.start import start_local_run
 from mlflow_azureml_backend.nesting import handing_down
 from mlflow_azureml_backend.plan import plan_run, with_lock
 from mlflow_azureml_backend.registration import wished_registration
+from mlflow_azureml_backend.submission_turns import in_turn
 from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun
 from mlflow_azureml_backend.termination import exit_on_termination
 from mlflow_azureml_backend.tracking import (
@@ -58,6 +59,7 @@ _LONGEST_STEM = 40
 class AzureMLProjectBackend(AbstractBackend):
     """Run MLflow Projects on Azure Machine Learning."""
 
+    @in_turn
     def run(
         self,
         project_uri: str,

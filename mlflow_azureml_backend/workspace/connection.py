@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import threading
 import time
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlflow_azureml_backend import __version__
 from mlflow_azureml_backend.errors import AuthenticationError, ForbiddenError, UnavailableError
+from mlflow_azureml_backend.workspace.answers import Answers
 from mlflow_azureml_backend.workspace.failures import service_errors, without_secrets
 
 if TYPE_CHECKING:
@@ -29,7 +29,14 @@ _REFRESH_SECONDS = 300.0
 _FRESH_SECONDS = 300.0
 _BAD_REQUEST = 400
 # For those who ask again themselves, and rather soon: no hanging server may hold them up.
-_BRIEF = {"retry_total": 0, "connection_timeout": 5.0, "read_timeout": 10.0}
+_BRIEF = {
+    "retry_total": 0,
+    "connection_timeout": 5.0,
+    "read_timeout": 10.0,
+    "heeds_pauses": False,
+}
+# So many requests of the process at the same time, each on a connection of its own.
+_MOST_CONNECTIONS = 32
 # A POST of ours begins an upload or cancels a job: made twice, it does what it does once.
 _REPEATED = frozenset({"DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"})
 
@@ -65,14 +72,25 @@ class Access:
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
+        import requests
         from azure.core.pipeline.transport import RequestsTransport
+        from requests.adapters import HTTPAdapter
+        from urllib3.util import Retry
 
         from mlflow_azureml_backend.workspace.shared_pause import SharedPause
 
         self.pause = SharedPause()
         self.credential = CachedCredential(endpoint.credential())
+        # As its own session, but that one keeps ten connections, and opens more for a moment each.
+        adapter = HTTPAdapter(
+            pool_maxsize=_MOST_CONNECTIONS,
+            pool_block=True,
+            max_retries=Retry(total=False, redirect=False, raise_on_status=False),
+        )
+        session = requests.Session()
+        session.mount("https://", adapter)
         self.transport = RequestsTransport(
-            connection_timeout=10, read_timeout=60, **endpoint.client_arguments
+            session=session, connection_timeout=10, read_timeout=60, **endpoint.client_arguments
         )
 
 
@@ -91,6 +109,8 @@ class Connection:
         from azure.core import PipelineClient
         from azure.core.pipeline import policies
 
+        from mlflow_azureml_backend.workspace.shared_pause import PatientRetries
+
         # It warns of each body that breaks off; who reads a log reads on, and says so if it must.
         logging.getLogger("azure.core.pipeline.transport").setLevel(logging.ERROR)
         self.ref = ref
@@ -106,7 +126,7 @@ class Connection:
                 policies.RequestIdPolicy(),
                 policies.UserAgentPolicy(f"mlflow-azureml-backend/{__version__}"),
                 policies.ProxyPolicy(**arguments),
-                policies.RetryPolicy(retry_total=3, retry_backoff_factor=0.5),
+                PatientRetries(retry_total=3, retry_backoff_factor=0.5),
                 access.pause,
                 *authentication,
             ]
@@ -115,27 +135,21 @@ class Connection:
         self._signed = pipeline(policies.BearerTokenCredentialPolicy(self.credential, _SCOPE))
         # SAS URLs carry their own authority; our token must not go to a storage account.
         self._anonymous = pipeline()
-        self._answers: dict[tuple[str, ...], tuple[float, Any]] = {}
-        self._asking = threading.Lock()
+        self._answers = Answers()
 
     def once(
         self, question: tuple[str, ...], ask: Callable[[], _T], *, seconds: float = _FRESH_SECONDS
     ) -> _T:
-        """Give what was answered lately, or ask; what fails is asked again.
+        """Give what was answered lately, or ask; threads that ask the same ask once.
+
+        What fails is asked again.
 
         Args:
             question: Names what is asked, among all that is asked of this workspace.
             ask: Asks.
             seconds: For how long the answer holds.
         """
-        with self._asking:
-            since, answer = self._answers.get(question, (-math.inf, None))
-        if time.monotonic() - since < seconds:
-            return cast("_T", answer)
-        asked = ask()
-        with self._asking:
-            self._answers[question] = time.monotonic(), asked
-        return asked
+        return self._answers.give(question, ask, seconds=seconds)
 
     @property
     def workspace_facts(self) -> dict[str, Any]:

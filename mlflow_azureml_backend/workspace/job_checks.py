@@ -23,8 +23,15 @@ _NOT_RUNNING = frozenset(
 )
 
 
+# Many jobs are submitted at once, and for one compute; what keeps one from running is not believed
+# a second time, so that whoever mends it can go on at once.
+_FRESH_SECONDS = 10.0
+
+
 def check_job(connection: Connection, spec: JobSpec, *, wants_gpu: bool) -> tuple[str, ...]:
     """Find what keeps a job from running: the service would take it and let it wait for ever.
+
+    A check that was passed holds for a few seconds.
 
     Args:
         connection: The workspace.
@@ -39,6 +46,16 @@ def check_job(connection: Connection, spec: JobSpec, *, wants_gpu: bool) -> tupl
         NotFoundError: There is no such compute.
         WorkspaceError: The compute is not in a state to run jobs.
     """
+    starts_runs = VARIABLE in spec.environment_variables
+    asked = (spec.compute, spec.resources, spec.environment.image, starts_runs, wants_gpu)
+    return connection.once(
+        ("check", repr(asked)),
+        lambda: _checked(connection, spec, wants_gpu=wants_gpu),
+        seconds=_FRESH_SECONDS,
+    )
+
+
+def _checked(connection: Connection, spec: JobSpec, *, wants_gpu: bool) -> tuple[str, ...]:
     resources = spec.resources
     if spec.compute is None:
         size = _size(connection, resources.instance_type) if resources.instance_type else None

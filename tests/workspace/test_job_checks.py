@@ -23,7 +23,7 @@ class FakeConnection:
     def arm(self, method, path, **_):
         return {"properties": {"computeType": self.kind, "properties": self.properties}}
 
-    def once(self, _question, ask):
+    def once(self, _question, ask, **_):
         return ask()
 
     def json(self, method, url, **_):
