@@ -87,7 +87,7 @@ class _Moving:
         with self._lock:
             if self._ended:
                 return
-            if 0 < self._moved and self._left() < _SECONDS_TO_READ:
+            if self._moved > 0 and self._left() < _SECONDS_TO_READ:
                 self._wait(_SECONDS_TO_READ)
                 return
             self._bar = _bars.add(self._what, self._size)

@@ -9,7 +9,7 @@ from pathspec import GitIgnoreSpec
 from mlflow_azureml_backend.errors import ProjectError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pathspec import Pattern
@@ -31,16 +31,23 @@ class IgnoreRules:
         root: The folder.
         files: Names of ignore files, of which each folder's first counts.
         exclude: Further rules, relative to the root.
+        noted: Told the path of each ignore file before it is read.
 
     Raises:
         ProjectError: A rule cannot be read.
     """
 
     def __init__(
-        self, root: Path, *, files: Sequence[str] = CODE_IGNORE_FILES, exclude: Sequence[str] = ()
+        self,
+        root: Path,
+        *,
+        files: Sequence[str] = CODE_IGNORE_FILES,
+        exclude: Sequence[str] = (),
+        noted: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._root = root
         self._files = files
+        self._noted = noted
         self._exclude = _patterns(exclude, "snapshot.exclude of the backend config")
         self._known: dict[str, tuple[Pattern, ...]] = {}
 
@@ -85,6 +92,7 @@ class IgnoreRules:
     def _read(self, folder: str) -> tuple[Pattern, ...]:
         for path in (self._root / folder / name for name in self._files):
             if path.is_file():
+                self._noted(str(path))
                 try:
                     lines = path.read_text(encoding="utf-8-sig").splitlines()
                 except ValueError as error:

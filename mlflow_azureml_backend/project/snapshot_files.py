@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mlflow_azureml_backend.errors import ProjectError
 from mlflow_azureml_backend.project.ignore_rules import IgnoreRules
+from mlflow_azureml_backend.project.recent_listings import Places, recent_or
 from mlflow_azureml_backend.sizes import shown_size
 
 if TYPE_CHECKING:
@@ -57,7 +58,11 @@ def list_files(root: Path, *, exclude: Sequence[str] = ()) -> list[SnapshotFile]
             leaves it.
     """
     root = root.resolve()
-    found = list(_listed(root, IgnoreRules(root, exclude=exclude)))
+
+    def walk(places: Places) -> Iterator[SnapshotFile]:
+        return _listed(root, IgnoreRules(root, exclude=exclude, noted=places.note), places=places)
+
+    found = recent_or((root, tuple(exclude)), walk)
     if all(file.path == _EMPTY for file in found):
         raise ProjectError(f"{root} has no file to upload.")
     return sorted(found, key=lambda file: file.name.lower())
@@ -115,9 +120,13 @@ def _size(file: SnapshotFile) -> int:
 
 
 def _listed(
-    folder: Path, rules: IgnoreRules, boundary: Path | None = None
+    folder: Path,
+    rules: IgnoreRules,
+    boundary: Path | None = None,
+    *,
+    places: Places | None = None,
 ) -> Iterator[SnapshotFile]:
-    tree = _Tree(root=folder, boundary=boundary or folder, rules=rules)
+    tree = _Tree(root=folder, boundary=boundary or folder, rules=rules, places=places or Places())
     try:
         yield from tree.walk(str(folder))
     except OSError as error:
@@ -131,6 +140,7 @@ class _Tree:
     root: Path
     boundary: Path
     rules: IgnoreRules
+    places: Places
 
     def walk(
         self, folder: str, below: str = "", above: tuple[str, ...] = ()
@@ -150,6 +160,7 @@ class _Tree:
             )
         elsewhere = self._elsewhere(real, below)
         empty = True
+        self.places.note(folder)
         with os.scandir(folder) as entries:
             for entry in entries:
                 empty = False
