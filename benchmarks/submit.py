@@ -12,7 +12,8 @@ first step (`import mlflow`, or `azure.ai.ml`) counts for `command` alone, which
 
 Cases: `few` (20 files: first, again, and again), `inputs` (4 files and 2 inputs), `many` (2,000
 files of 25 KB: first, again, one changed), `large` (1 GB in 10 files), `batch` (100 submissions of
-one project from one process), `command` (from Enter to the job, 20 files, warm).
+one project from one process: one after another, and over eight threads), `command` (from Enter to
+the job, 20 files, warm).
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ import tempfile
 import time
 import uuid
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +68,9 @@ CASES = {
     "inputs": Case(files=4, size=4_000, steps=("first", "again"), inputs=2),
     "many": Case(files=2_000, size=25_000, steps=("first", "again", "changed")),
     "large": Case(files=10, size=100_000_000, steps=("first",), rounds=3, latencies=(0,)),
-    "batch": Case(files=20, size=4_000, steps=("first", "hundred"), rounds=3, latencies=(30,)),
+    "batch": Case(
+        files=20, size=4_000, steps=("first", "hundred", "threads"), rounds=3, latencies=(30,)
+    ),
     "command": Case(files=20, size=4_000, steps=("mlflow run", "mlflow-azureml run")),
 }
 
@@ -155,8 +159,11 @@ def run_client(name: str, plan: dict[str, Any]) -> None:
         tokens.clear()
         begun, since, cpu = time.perf_counter(), time.time(), time.process_time()
         with contextlib.redirect_stdout(io.StringIO()):
-            for _ in range(100 if step == "hundred" else 1):
-                submit()
+            if step == "threads":
+                together(name, plan, submit)
+            else:
+                for _ in range(100 if step == "hundred" else 1):
+                    submit()
         answers.append(
             {
                 "step": step,
@@ -172,6 +179,20 @@ def run_client(name: str, plan: dict[str, Any]) -> None:
         )
         time.sleep(0.5)  # the emulator's journal is written several times a second
     print("\n" + json.dumps(answers))
+
+
+def together(name: str, plan: dict[str, Any], submit: Callable[[], str]) -> None:
+    """Submit a hundred over eight threads, as each side's user would."""
+    if name == "ours":
+        import mlflow_azureml_backend
+
+        config = json.loads(Path(plan["config"]).read_text(encoding="utf-8"))
+        mlflow_azureml_backend.submit_many(
+            [{"uri": plan["project"], "backend_config": config} for _ in range(100)]
+        )
+        return
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: submit(), range(100)))
 
 
 def _counted_connections() -> Counter[str]:

@@ -27,6 +27,7 @@ from mlflow_azureml_backend.local_run.start import start_local_run
 from mlflow_azureml_backend.nesting import handing_down
 from mlflow_azureml_backend.plan import plan_run, with_lock
 from mlflow_azureml_backend.registration import wished_registration
+from mlflow_azureml_backend.submission_turns import in_turn
 from mlflow_azureml_backend.submitted_run import AzureMLSubmittedRun
 from mlflow_azureml_backend.termination import exit_on_termination
 from mlflow_azureml_backend.tracking import (
@@ -59,6 +60,7 @@ _COMMAND_LINES = ("mlflow.cli", "mlflow_azureml_backend.cli")
 class AzureMLProjectBackend(AbstractBackend):
     """Run MLflow Projects on Azure Machine Learning."""
 
+    @in_turn
     def run(
         self,
         project_uri: str,
@@ -119,7 +121,12 @@ class AzureMLProjectBackend(AbstractBackend):
             environ=os.environ,
             project_root=project.root,
         )
-        reading = look_ahead(ref, spec, wants_gpu=plan.wants_gpu)
+        reading = look_ahead(
+            ref,
+            spec,
+            wants_gpu=plan.wants_gpu,
+            files=None if plan.locked else project.files,  # a lock is a file of the project
+        )
         choice, spec = choose_tracking(
             config.tracking,
             spec,

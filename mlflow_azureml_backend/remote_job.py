@@ -13,6 +13,7 @@ from mlflow_azureml_backend.errors import (
     UnavailableError,
 )
 from mlflow_azureml_backend.follow import JobService
+from mlflow_azureml_backend.tracking.own_run import SECONDS_OF_PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,7 +57,11 @@ class RunService(JobService, Protocol):
 
 
 def find_job(
-    finder: JobFinder, handle: JobHandle, session: TrackingSession, *, patience: float = 5.0
+    finder: JobFinder,
+    handle: JobHandle,
+    session: TrackingSession,
+    *,
+    patience: float = SECONDS_OF_PATIENCE,
 ) -> JobHandle:
     """Make sure that the job of a run exists; the run may be older than the job.
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# What is smaller is there before a bar could be read.
-_WORTH_A_BAR = 5_000_000
-_MANY_FILES = 200
+# What is there sooner, nobody has to be told of.
+_SECONDS_UNSEEN = 1.0
+# A bar that would be gone before it could be read waits so long once more.
+_SECONDS_TO_READ = 0.5
 
 
 class Transfer:
-    """Show a bar on the terminal for each transfer that takes a while.
+    """Show a bar on the terminal for each transfer that takes longer than a second.
 
     Args:
         visible: Show anything at all.
@@ -36,14 +39,104 @@ class Transfer:
         Returns:
             To be told of further bytes, from any thread.
         """
-        if not self._visible or (size < _WORTH_A_BAR and files < _MANY_FILES):
+        if not self._visible:
             yield lambda _: None
             return
+        counted = f"{what} ({files:,} files)" if files > 1 else what
+        moving = _Moving(counted, size)
+        try:
+            yield moving.advance
+        finally:
+            moving.end()
+
+
+class _Moving:
+    """One transfer, whose bar appears when it has taken long enough."""
+
+    def __init__(self, what: str, size: int) -> None:
+        self._what = what
+        self._size = size
+        self._moved = 0
+        self._bar: Any = None
+        self._begun = time.monotonic()
+        self._ended = False
+        self._lock = threading.Lock()
+        self._wait(_SECONDS_UNSEEN)
+
+    def advance(self, count: int) -> None:
+        """Note further bytes."""
+        with self._lock:
+            self._moved += count
+            if self._bar is not None:
+                _bars.move(self._bar, self._moved)
+
+    def end(self) -> None:
+        """Take the bar away, or see to it that it does not appear."""
+        self._timer.cancel()
+        with self._lock:
+            self._ended = True
+            if self._bar is not None:
+                _bars.remove(self._bar)
+
+    def _wait(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._appear)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _appear(self) -> None:
+        with self._lock:
+            if self._ended:
+                return
+            if self._moved > 0 and self._left() < _SECONDS_TO_READ:
+                self._wait(_SECONDS_TO_READ)
+                return
+            self._bar = _bars.add(self._what, self._size)
+            _bars.move(self._bar, self._moved)
+
+    def _left(self) -> float:
+        """Guess for how many seconds it goes on."""
+        taken = time.monotonic() - self._begun
+        return taken * (self._size - self._moved) / self._moved
+
+
+class _Bars:
+    """The bars on this process's terminal: one display, whichever threads they are of."""
+
+    def __init__(self) -> None:
+        self._display: Any = None
+        self._lock = threading.Lock()
+
+    def add(self, what: str, size: int) -> Any:
+        """Add a bar below those that are there."""
         from rich.console import Console
         from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            counted = f"{what} ({files:,} files)" if files > 1 else what
-            task = progress.add_task(counted, total=size)
-            yield lambda count: progress.advance(task, count)
+        with self._lock:
+            if self._display is None:
+                columns = (
+                    TextColumn("{task.description}", markup=False),
+                    BarColumn(),
+                    DownloadColumn(),
+                )
+                console = Console(stderr=True)
+                self._display = Progress(
+                    *columns, console=console, transient=True, refresh_per_second=4
+                )
+                self._display.start()
+            return self._display.add_task(what, total=size)
+
+    def move(self, bar: Any, moved: int) -> None:
+        """Show how many bytes are there."""
+        with self._lock:
+            self._display.update(bar, completed=moved)
+
+    def remove(self, bar: Any) -> None:
+        """Take a bar away, and the display with the last one."""
+        with self._lock:
+            self._display.remove_task(bar)
+            if not self._display.task_ids:
+                self._display.stop()
+                self._display = None
+
+
+_bars = _Bars()

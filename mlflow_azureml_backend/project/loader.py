@@ -104,6 +104,7 @@ def read_project(
         warnings=(*warnings, *unknown_types(entry)),
         local_data=MappingProxyType(local_data),
         starts_runs=starts_runs(root, entry.command),
+        files=tuple(files),
     )
     if config.steps is None:
         return spec

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mlflow_azureml_backend.data_spec import Binding
+    from mlflow_azureml_backend.project.snapshot_files import SnapshotFile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +123,7 @@ class ProjectSpec:
         steps: The steps of a pipeline, each as a project with its own entry point and values;
             nothing for a job of its own.
         starts_runs: Whether the entry point starts runs of this backend itself.
+        files: The files of its snapshot.
     """
 
     name: str | None
@@ -137,6 +139,7 @@ class ProjectSpec:
     bindings: Mapping[str, Binding] = field(default_factory=lambda: MappingProxyType({}))
     steps: Mapping[str, ProjectSpec] = field(default_factory=lambda: MappingProxyType({}))
     starts_runs: bool = False
+    files: tuple[SnapshotFile, ...] = field(default=(), repr=False)
 
     @property
     def is_fetched(self) -> bool:

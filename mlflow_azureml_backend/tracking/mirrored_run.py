@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from datetime import datetime, timezone
@@ -46,6 +47,7 @@ class MirroredRun:
     Args:
         run_id: The user's run, already open.
         source: The job's run, which appears when the job does.
+        opened: When this process opened the run, by `time.monotonic`, if it did.
         tell: Shows the user a line.
         pause: Waits so many seconds between attempts.
     """
@@ -55,10 +57,12 @@ class MirroredRun:
         run_id: str,
         source: SourceRun,
         *,
+        opened: float = -math.inf,
         tell: Callable[[str], None] = _logger.info,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.run_id = run_id
+        self._opened = opened
         self._client = MlflowClient()
         self._mirror = Mirror(self._client, run_id, source)
         self._tell = tell
@@ -70,7 +74,7 @@ class MirroredRun:
 
     def submitted(self, handle: JobHandle) -> None:
         """Tag the run with all that is needed to find the job again."""
-        tie(self._client, self.run_id, handle)
+        tie(self._client, self.run_id, handle, opened=self._opened)
 
     def failed_to_submit(self, reason: str) -> str:
         """End the run FAILED with the reason in a tag; give the reason that was noted first."""

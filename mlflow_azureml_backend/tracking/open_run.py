@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from mlflow.entities import Param
@@ -94,6 +95,7 @@ def open_run(
     tags[MIRROR_ARTIFACTS] = mirror_artifacts
     client = MlflowClient()
     run_id = None
+    opened = time.monotonic()
     try:
         run_id = client.create_run(experiment_id, tags=tags).info.run_id
         params = [Param(key, value) for key, value in parameters.items()]
@@ -104,8 +106,8 @@ def open_run(
         raise TrackingError(f"No MLflow run could be opened: {error.message}") from error
     log_lock(run_id, locked)
     if mode is Mode.MIRROR:
-        return LiveRun(run_id, job_run, tell=tell)
-    return SharedRun(run_id)
+        return LiveRun(run_id, job_run, opened=opened, tell=tell)
+    return SharedRun(run_id, opened=opened)
 
 
 def reopen_run(

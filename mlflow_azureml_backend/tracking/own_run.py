@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from typing import TYPE_CHECKING
 
 from mlflow.entities import LifecycleStage, RunTag
@@ -17,10 +19,13 @@ if TYPE_CHECKING:
 
     from mlflow_azureml_backend.job import JobHandle
 
+SECONDS_OF_PATIENCE = 5.0
+"""So long at least a run has been open when somebody takes it for one that was never submitted."""
+
 _logger = logging.getLogger(__name__)
 
 
-def tie(client: MlflowClient, run_id: str, handle: JobHandle) -> None:
+def tie(client: MlflowClient, run_id: str, handle: JobHandle, *, opened: float = -math.inf) -> None:
     """Tag a run with all that is needed to find its job again.
 
     A run that somebody took for never submitted, while its submission went on, runs again.
@@ -29,6 +34,7 @@ def tie(client: MlflowClient, run_id: str, handle: JobHandle) -> None:
         client: Of the store.
         run_id: The run.
         handle: The job.
+        opened: When this process opened the run, by `time.monotonic`.
 
     Raises:
         TrackingError: The store refused.
@@ -36,6 +42,8 @@ def tie(client: MlflowClient, run_id: str, handle: JobHandle) -> None:
     try:
         tags = [RunTag(key, value) for key, value in tags_of(handle).items()]
         client.log_batch(run_id, tags=tags)
+        if time.monotonic() - opened < SECONDS_OF_PATIENCE:
+            return
         if FAILURE in client.get_run(run_id).data.tags:
             client.delete_tag(run_id, FAILURE)
             client.update_run(run_id, status="RUNNING")

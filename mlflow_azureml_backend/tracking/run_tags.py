@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import getpass
 import os
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from mlflow.entities import SourceType
@@ -15,6 +17,8 @@ from mlflow.utils import mlflow_tags
 from mlflow_azureml_backend import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from mlflow_azureml_backend.project import ProjectSpec
 
 BACKEND_VERSION = "azureml.backend_version"
@@ -25,6 +29,21 @@ DIRTY = "azureml.git.dirty"
 
 _RUN_ID = "MLFLOW_RUN_ID"
 _JOB = "AZUREML_RUN_ID"
+_starter: ContextVar[str | None] = ContextVar("starter", default=None)
+
+
+@contextmanager
+def below_active_run() -> Iterator[None]:
+    """Let runs that are opened in the block's context be children of this thread's active run.
+
+    MLflow's own stack of active runs is a thread's; a context goes along to other threads.
+    """
+    active = active_run()
+    token = _starter.set(None if active is None else str(active.info.run_id))
+    try:
+        yield
+    finally:
+        _starter.reset(token)
 
 
 def project_tags(
@@ -64,6 +83,8 @@ def _parent() -> str | None:
     active = active_run()
     if active is not None:
         return str(active.info.run_id)
+    if (starter := _starter.get()) is not None:
+        return starter
     named = os.environ.get(_RUN_ID) or os.environ.get(_JOB)
     if not named:
         return None

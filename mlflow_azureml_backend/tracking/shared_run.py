@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import TYPE_CHECKING
 
@@ -23,17 +24,19 @@ class SharedRun:
 
     Args:
         run_id: The run, already open.
+        opened: When this process opened it, by `time.monotonic`, if it did.
     """
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, *, opened: float = -math.inf) -> None:
         self.run_id = run_id
+        self._opened = opened
         self._client = MlflowClient()
         self._lock = threading.Lock()
         self._finished = False
 
     def submitted(self, handle: JobHandle) -> None:
         """Tag the run with all that is needed to find the job again."""
-        tie(self._client, self.run_id, handle)
+        tie(self._client, self.run_id, handle, opened=self._opened)
 
     def failed_to_submit(self, reason: str) -> str:
         """End the run FAILED with the reason in a tag; give the reason that was noted first."""

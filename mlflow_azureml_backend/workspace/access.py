@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.workspace.job_list import ListedJob
     from mlflow_azureml_backend.workspace.local_file import DownloadedFile
     from mlflow_azureml_backend.workspace.model_registry import WorkspaceModels
-    from mlflow_azureml_backend.workspace.snapshot import LocalSnapshot
+    from mlflow_azureml_backend.workspace.snapshot import LocalSnapshot, SnapshotFile
     from mlflow_azureml_backend.workspace.written_run import WrittenRun
 
 
@@ -62,7 +62,13 @@ def connect(ref: WorkspaceRef) -> Workspace:
     return Workspace(connection)
 
 
-def look_ahead(ref: WorkspaceRef, spec: JobSpec, *, wants_gpu: bool) -> Future[LocalSnapshot]:
+def look_ahead(
+    ref: WorkspaceRef,
+    spec: JobSpec,
+    *,
+    wants_gpu: bool,
+    files: Sequence[SnapshotFile] | None = None,
+) -> Future[LocalSnapshot]:
     """Begin in the background what every submission asks and reads; nothing is created.
 
     What is answered is remembered: who asks later is told at once, or waits for the same answer. So
@@ -72,13 +78,14 @@ def look_ahead(ref: WorkspaceRef, spec: JobSpec, *, wants_gpu: bool) -> Future[L
         ref: The workspace.
         spec: The job.
         wants_gpu: As `Workspace.check` takes it.
+        files: The files of the job's code, where they have been listed already.
 
     Returns:
         The job's code, as it is on this machine.
     """
     from mlflow_azureml_backend.workspace.snapshot import find_snapshot, read_snapshot
 
-    snapshot = begun(lambda: read_snapshot(spec.code, exclude=spec.snapshot.exclude))
+    snapshot = begun(lambda: read_snapshot(spec.code, exclude=spec.snapshot.exclude, files=files))
 
     def look() -> None:
         workspace = connect(ref)

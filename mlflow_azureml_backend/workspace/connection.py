@@ -29,7 +29,12 @@ _REFRESH_SECONDS = 300.0
 _FRESH_SECONDS = 300.0
 _BAD_REQUEST = 400
 # For those who ask again themselves, and rather soon: no hanging server may hold them up.
-_BRIEF = {"retry_total": 0, "connection_timeout": 5.0, "read_timeout": 10.0}
+_BRIEF = {
+    "retry_total": 0,
+    "connection_timeout": 5.0,
+    "read_timeout": 10.0,
+    "heeds_pauses": False,
+}
 # A POST of ours begins an upload or cancels a job: made twice, it does what it does once.
 _REPEATED = frozenset({"DELETE", "GET", "HEAD", "PATCH", "POST", "PUT"})
 
@@ -88,6 +93,8 @@ class Connection:
         from azure.core import PipelineClient
         from azure.core.pipeline import policies
 
+        from mlflow_azureml_backend.workspace.shared_pause import PatientRetries
+
         # It warns of each body that breaks off; who reads a log reads on, and says so if it must.
         logging.getLogger("azure.core.pipeline.transport").setLevel(logging.ERROR)
         self.ref = ref
@@ -103,7 +110,7 @@ class Connection:
                 policies.RequestIdPolicy(),
                 policies.UserAgentPolicy(f"mlflow-azureml-backend/{__version__}"),
                 policies.ProxyPolicy(**arguments),
-                policies.RetryPolicy(retry_total=3, retry_backoff_factor=0.5),
+                PatientRetries(retry_total=3, retry_backoff_factor=0.5),
                 access.pause,
                 *authentication,
             ]
@@ -117,7 +124,9 @@ class Connection:
     def once(
         self, question: tuple[str, ...], ask: Callable[[], _T], *, seconds: float = _FRESH_SECONDS
     ) -> _T:
-        """Give what was answered lately, or ask; what fails is asked again.
+        """Give what was answered lately, or ask; threads that ask the same ask once.
+
+        What fails is asked again.
 
         Args:
             question: Names what is asked, among all that is asked of this workspace.

@@ -67,6 +67,9 @@ class DigestCache:
         steady = {file.name: known for file in files if (known := former.of(file)) is not None}
         if former.names == tuple(steady) == tuple(file.name for file in files):
             tree = DigestedTree(files=tuple(steady.values()), digest=former.digest)
+            if former.is_settled:
+                self._note_use()
+                return tree
         else:
             tree = digest_tree(files, steady)
         self._write(tree, begun)
@@ -124,6 +127,11 @@ class DigestCache:
             temporary.replace(file)
             self._prune()
 
+    def _note_use(self) -> None:
+        """Let those be forgotten first that were not used for long."""
+        with contextlib.suppress(OSError):
+            os.utime(self._file)
+
     def _prune(self) -> None:
         kept = sorted(self._folder.glob("*.json"), key=lambda file: file.stat().st_mtime)
         for file in kept[:-_MOST]:
@@ -140,6 +148,11 @@ class _Memory:
         self._trusted = begun - _RACY
         self.names = tuple(entries)
         self.digest = digest
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no file changed so shortly before that it has to be read again."""
+        return all(max(state[1:3]) < self._trusted for state, _ in self._entries.values())
 
     def of(self, file: SnapshotFile) -> DigestedFile | None:
         """Give what a file held, if it is sure to hold it still."""

@@ -68,18 +68,22 @@ class LocalSnapshot:
     cache: DigestCache
 
 
-def read_snapshot(root: Path, *, exclude: Sequence[str] = ()) -> LocalSnapshot:
+def read_snapshot(
+    root: Path, *, exclude: Sequence[str] = (), files: Sequence[SnapshotFile] | None = None
+) -> LocalSnapshot:
     """Read what a folder holds; what has not changed since last time is not read again.
 
     Args:
         root: The project's folder.
         exclude: As `list_files` takes it.
+        files: What `list_files` gave just now; default: it is asked.
 
     Raises:
         ProjectError: The folder cannot be a snapshot, or changes while it is read.
     """
     cache = DigestCache(root)
-    return LocalSnapshot(tree=cache.digested(list_files(root, exclude=exclude)), cache=cache)
+    listed = list_files(root, exclude=exclude) if files is None else files
+    return LocalSnapshot(tree=cache.digested(listed), cache=cache)
 
 
 def find_snapshot(connection: Connection, snapshot: LocalSnapshot) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
 
 from mlflow_azureml_backend.workspace.trust import trusting
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from mlflow_azureml_backend.workspace.endpoint import Endpoint
 
+# So many requests of the process at the same time, each on a connection of its own.
 _MOST_CONNECTIONS = 32
 
 
@@ -40,7 +42,12 @@ class _Trusting(HTTPAdapter):
 
     def __init__(self, context: ssl.SSLContext) -> None:
         self._context = context
-        super().__init__(pool_maxsize=_MOST_CONNECTIONS)
+        super().__init__(
+            pool_maxsize=_MOST_CONNECTIONS,
+            pool_block=True,
+            # As azure-core's own session: what is repeated, and how, is said by its policies.
+            max_retries=Retry(total=False, redirect=False, raise_on_status=False),
+        )
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """Give the settings to connections without a proxy."""

@@ -55,7 +55,8 @@ def upload_files(
     """Make sure that the workspace's storage holds these files.
 
     As with azure-ai-ml, the place follows from the content: what is there already is not uploaded
-    again, whoever uploaded it, and an upload that broke off is continued.
+    again, whoever uploaded it, and an upload that broke off is continued. Of several threads that
+    upload the same one does.
 
     Args:
         connection: The workspace.
@@ -71,14 +72,18 @@ def upload_files(
     """
     tree = digest_tree(files) if cache is None else cache.digested(files)
     path = f"LocalUpload/{tree.digest}/{folder}".removesuffix("/.")
-    container = _container(connection, DATASTORE, doing)
-    # One listing instead of one question a file.
-    there = container.names(f"{path}/")
-    missing = [each for each in tree.files if f"{path}/{each.file.name}" not in there]
-    if advance is not None:
-        advance(tree.size - sum(each.state.size for each in missing))
-    container.put_files(missing, path, advance=advance)
-    return Uploaded(container=container.url, path=path)
+
+    def upload() -> Uploaded:
+        container = _container(connection, DATASTORE, doing)
+        # One listing instead of one question a file.
+        there = container.names(f"{path}/")
+        missing = [each for each in tree.files if f"{path}/{each.file.name}" not in there]
+        if advance is not None:
+            advance(tree.size - sum(each.state.size for each in missing))
+        container.put_files(missing, path, advance=advance)
+        return Uploaded(container=container.url, path=path)
+
+    return connection.once(("files", path), upload)
 
 
 def _container(connection: Connection, datastore: str, doing: str) -> BlobContainer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections import Counter
 from urllib.parse import urlencode
 
@@ -13,10 +14,14 @@ import mlflow_azureml_backend
 from mlflow_azureml_backend.emulator.administration import request
 from mlflow_azureml_backend.errors import BatchError
 
+ARM, PAUSE = "management.azure.com", 1.0
+
 
 @pytest.fixture
-def runs(workspace, signed_in, client, tmp_path):
-    """Describe runs of one project."""
+def runs(workspace, signed_in, client, tmp_path, monkeypatch):
+    """Describe runs of one project, of a user whom this process does not know yet."""
+    monkeypatch.setenv("AZURE_USERNAME", str(uuid.uuid4()))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     project = tmp_path / "project"
     project.mkdir()
     (project / "MLproject").write_text(
@@ -39,58 +44,117 @@ def runs(workspace, signed_in, client, tmp_path):
     return describe
 
 
-def asked(workspace, emulator):
-    query = urlencode({"workspace": workspace.arm_id, "limit": 20_000})
-    entries = request(emulator, "GET", f"/_emulator/journal?{query}")["entries"]
-    return Counter((e["method"], e["route"].rpartition("workspaces/")[2]) for e in entries)
+@pytest.fixture
+def limit(workspace, emulator):
+    """Let the service refuse jobs, for being asked too often."""
+    key = f"{workspace.subscription_id}/{workspace.resource_group}/{workspace.workspace_name}"
+    route = {"route": f"PUT {ARM}/*/jobs/*", "status": 429, "retry_after": PAUSE}
+    query = urlencode({"workspace": key})
+    yield lambda **options: request(
+        emulator, "POST", "/_emulator/faults", body={**route, "workspace": key, **options}
+    )
+    request(emulator, "DELETE", f"/_emulator/faults?{query}")
 
 
-def check_all(submitted, count, client, workspace, emulator):
-    assert [client.get_run(r.run_id).data.params["n"] for r in submitted] == [
-        str(n) for n in range(count)
-    ]
-    assert len({run.job_name for run in submitted}) == count
-    times = asked(workspace, emulator)
-    made = {route: n for (method, route), n in times.items() if method == "PUT"}
-    jobs = {route: n for route, n in made.items() if "/jobs/" in route}
-    assert list(jobs.values()) == [count]
-    assert all(n == 1 for route, n in made.items() if "/codes/" in route or "/env" in route), made
+@pytest.fixture
+def journal(emulator, runs):
+    """Give what the emulator was asked since the test began."""
+    begun = _entries(emulator, limit=1)[-1]["number"]
+    return lambda: _entries(emulator, since=begun, limit=50_000)
+
+
+def _entries(emulator, **query):
+    return request(emulator, "GET", f"/_emulator/journal?{urlencode(query)}")["entries"]
+
+
+def in_threads(count, described):
+    """Call `mlflow.projects.run` in so many threads at once; give the runs in order."""
+    submitted, errors, ready = {}, [], threading.Barrier(count)
+
+    def submit(number, arguments):
+        ready.wait()
+        try:
+            run = mlflow.projects.run(**arguments, backend="azureml", synchronous=False)
+            submitted[number] = run
+        except Exception as error:  # noqa: BLE001  # shown below
+            errors.append(error)
+
+    threads = [threading.Thread(target=submit, args=each) for each in enumerate(described(count))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    return [submitted[number] for number in range(count)]
+
+
+def check_all(submitted, client, entries, *, before=0):
+    """Check that each run has a job and params of its own, and that the rest was asked once."""
+    count = len(submitted)
+    shown = [client.get_run(run.run_id) for run in submitted]
+    assert [run.data.params["n"] for run in shown] == [str(n) for n in range(count)]
+    assert [run.data.tags["azureml.job_name"] for run in shown] == [r.job_name for r in submitted]
+    assert len({run.run_id for run in submitted}) == len({r.job_name for r in submitted}) == count
+    made = [e for e in entries if e["method"] in {"PUT", "POST"} and e["status"] < 400]
+    puts = [e["path"].rpartition("/")[2] for e in made if "/jobs/" in e["path"]]
+    assert len([name for name in puts if name != "cancel"]) == before + count
+    # The upload is begun and registered, and the environment is made.
+    shared = Counter(e["route"] for e in made if "/codes" in e["path"] or "/env" in e["path"])
+    assert [*shared.values()] == [1, 1, 1], shared
+    tokens = [e for e in entries if e["host"].startswith("login.") and e["method"] == "POST"]
+    assert len(tokens) == 1
     mlflow_azureml_backend.cancel(*(run.run_id for run in submitted), until_ended=False)
 
 
-def test_many_runs_share_their_snapshot_and_their_environment(runs, client, workspace, emulator):
-    submitted = mlflow_azureml_backend.submit_many(runs(5))
-    check_all(submitted, 5, client, workspace, emulator)
+def test_threads_that_submit_at_once_share_what_they_can_and_heed_a_rate_limit_together(
+    runs, client, limit, journal
+):
+    first = in_threads(4, runs)
+    check_all(first, client, journal())
+    limit(count=1)  # the connections are open: what is sent from here on arrives at once
+    submitted = in_threads(8, runs)
+    entries = journal()
+    check_all(submitted, client, entries, before=len(first))
+    (told,) = [entry for entry in entries if entry["status"] == 429]
+    since = told["time"] + told["seconds"]
+    after = [e["time"] - since for e in entries if e["host"] == ARM and e["time"] > since]
+    # What was on its way already, the service had to take.
+    assert not [seconds for seconds in after if 0.2 < seconds < PAUSE - 0.02], after
+    assert [seconds for seconds in after if seconds > PAUSE - 0.02]
+
+
+def test_runs_that_are_submitted_together_are_children_of_the_active_run(runs, client, journal):
+    with mlflow.start_run(experiment_id=client.get_experiment_by_name("sample").experiment_id) as r:
+        submitted = mlflow_azureml_backend.submit_many(runs(3))
+    check_all(submitted, client, journal())
+    tags = [client.get_run(run.run_id).data.tags for run in submitted]
+    assert [tag.get("mlflow.parentRunId") for tag in tags] == [r.info.run_id] * 3
 
 
 def test_those_that_could_not_be_submitted_are_told_and_the_others_kept(runs, client):
+    described = [*runs(2), *runs(1, "absent"), {"uri": "absent"}]
     with pytest.raises(BatchError) as caught:
-        mlflow_azureml_backend.submit_many([*runs(2), *runs(1, "absent"), {"uri": "absent"}])
+        mlflow_azureml_backend.submit_many(described)
     text = str(caught.value)
     assert "2 of 4 runs were not submitted. Run 2: There is no compute 'absent'" in text
     assert "Run 3: " in text
     kept = [run.run_id for run in caught.value.submitted]
     assert len(kept) == 2
     assert all(run_id in text for run_id in kept)
+    assert "SYNCHRONOUS" not in described[0]["backend_config"]
     mlflow_azureml_backend.cancel(*kept, until_ended=False)
 
 
 @pytest.mark.campaign
-def test_a_hundred_threads_submit_at_once(runs, client, workspace, emulator):
-    submitted, errors = {}, []
+@pytest.mark.parametrize("way", [in_threads, None], ids=["mlflow.projects.run", "submit_many"])
+def test_a_hundred_runs_are_submitted_at_once(runs, client, journal, way):
+    submitted = way(100, runs) if way else mlflow_azureml_backend.submit_many(runs(100), threads=32)
+    check_all(submitted, client, journal())
 
-    def submit(arguments):
-        try:
-            run = mlflow.projects.run(**arguments, backend="azureml", synchronous=False)
-            submitted[arguments["parameters"]["n"]] = run
-        except Exception as error:  # noqa: BLE001  # shown below
-            errors.append(error)
 
-    threads = [threading.Thread(target=submit, args=(each,)) for each in runs(100)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
-    assert len({run.job_name for run in submitted.values()}) == 100
-    mlflow_azureml_backend.cancel(*(r.run_id for r in submitted.values()), until_ended=False)
+@pytest.mark.campaign
+def test_a_hundred_threads_get_through_a_service_that_is_busy_for_long(
+    runs, client, limit, journal
+):
+    limit(probability=0.5, seed=7, count=60)
+    check_all(in_threads(100, runs), client, journal())

@@ -161,3 +161,14 @@ def happen(root, cache, chance, *, steps):
             shutil.move(other, one)
             shutil.move(third, other)
         assert cache.digested(list_files(root)).digest == digest_tree(list_files(root)).digest
+
+
+def test_what_is_remembered_already_is_not_written_again(root, cache, monkeypatch):
+    settle(monkeypatch)
+    cache.digested(list_files(root))
+    before = cache._file.stat()
+    os.utime(cache._file, ns=(0, 0))
+    cache.digested(list_files(root))
+    after = cache._file.stat()
+    assert after.st_ino == before.st_ino
+    assert after.st_mtime_ns >= before.st_mtime_ns  # and it is not the first one to be forgotten

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from mlflow_azureml_backend.workspace.images.engine import (
     connected,
     platform_of,
 )
+from mlflow_azureml_backend.workspace.images.engine_place import may_listen
 from mlflow_azureml_backend.workspace.images.progress import shown_progress
 from mlflow_azureml_backend.workspace.images.registry import (
     is_only_here,
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.workspace.connection import Connection
     from mlflow_azureml_backend.workspace.images.build import Builder
     from mlflow_azureml_backend.workspace.images.progress import Progress
+
+# A registry that only Microsoft pushes to.
+_NOBODYS = "mcr.microsoft.com/"
 
 
 def prepare_image(
@@ -66,30 +72,49 @@ def prepare_image(
             making = _Making(client, connection, local, progress, docker_auth)
             image: str | None = making.built(environment.build)
     else:
-        try:
-            with connected() as client, shown_progress(shown=shown) as progress:
-                image = None
-                if local.name and _has_to_be_pushed(client, connection, local):
-                    making = _Making(client, connection, local, progress, docker_auth)
-                    image = making.pushed(local.name)
-        except NoEngineError:
-            image = None  # then it is for a registry
+        image = None
+        if local.name and _concerns_engine(connection, local):
+            with suppress(NoEngineError):  # then it is for a registry
+                image = _brought(connection, local, docker_auth=docker_auth, shown=shown)
     if image is None:
         return replace(environment, local=None)
     return replace(environment, local=None, image=image, build=None)
 
 
-def _has_to_be_pushed(
-    client: docker.DockerClient, connection: Connection, local: LocalImageSpec
-) -> bool:
-    if not _is_local(client, str(local.name)):
-        return False
-    if local.repository is not None:
-        return True
-    if connection.ref.is_emulated:
-        return False  # its containers run on the same engine
+def _concerns_engine(connection: Connection, local: LocalImageSpec) -> bool:
+    """Tell whether an image that is named may be one of an engine, and whether that matters."""
+    name = str(local.name)
+    if "@" in name or name.startswith(_NOBODYS):
+        return False  # it comes from its registry
+    if local.repository is None and connection.ref.is_emulated:
+        return False  # the emulator's containers run on the same engine
+    return may_listen(os.environ)
+
+
+def _brought(
+    connection: Connection,
+    local: LocalImageSpec,
+    *,
+    docker_auth: Mapping[str, Any] | None,
+    shown: bool,
+) -> str | None:
+    """Push an image that only the engine has; None for one that a registry has."""
+    name = str(local.name)
+    if local.repository is None:
+        connection.once(("image", name), lambda: _check_pushed(connection, name))
+        return None
+    with connected() as client, shown_progress(shown=shown) as progress:
+        if not _is_local(client, name):
+            return None
+        return _Making(client, connection, local, progress, docker_auth).pushed(name)
+
+
+def _check_pushed(connection: Connection, name: str) -> None:
+    with connected() as client:
+        if not _is_local(client, name):
+            return
     raise ImageError(
-        f"The image '{local.name}' is only on this machine, where the job cannot get it. Name a "
+        f"The image '{name}' is only on this machine, where the job cannot get it. Name a "
         "registry that the workspace can read in the backend config, "
         f'"image": {{"repository": "{_example(connection)}"}}: the image is pushed there. Or push '
         "it yourself, and name it by its registry."
@@ -163,8 +188,6 @@ class _Making:
 def _is_local(client: docker.DockerClient, name: str) -> bool:
     from docker.errors import APIError
 
-    if "@" in name:
-        return False  # a digest comes from a registry
     try:
         return is_only_here(client, name, client.images.get(name))
     except APIError:
