@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -11,7 +13,7 @@ from mlflow_azureml_backend.emulator.hosts import service_of
 from mlflow_azureml_backend.emulator.sas import verified_access
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from mlflow_azureml_backend.emulator.blob_info import BlobInfo
     from mlflow_azureml_backend.emulator.routing import Call
@@ -34,30 +36,55 @@ def source_of(call: Call) -> BlobInfo:
     Raises:
         BlobError: 400 InvalidHeaderValue, 403 or 404 CannotVerifyCopySource.
     """
-    url = urlsplit(call.headers[SOURCE])
-    host = (url.hostname or "").lower()
-    container, _, name = unquote(url.path).lstrip("/").partition("/")
-    if url.scheme != "https" or service_of(host) != "blob" or not name:
-        raise BlobError(
-            400,
-            "InvalidHeaderValue",
-            "The value for one of the HTTP headers is not in the correct format.",
-            details={"HeaderName": SOURCE},
-        )
-    account, blobs = host.partition(".")[0], call.emulation.blobs
-    query = dict(parse_qsl(url.query, keep_blank_values=True))
+    address, query = _asked(call)
+    account, blobs = address.account, call.emulation.blobs
     try:
-        access = verified_access(query, account, container, name, blobs.account_key(account))
+        access = verified_access(
+            query, account, address.container, address.name, blobs.account_key(account)
+        )
     except BlobError as error:
         raise _unverified(403, error.message) from None
     if "r" not in access.permissions:
         raise _unverified(
             403, "This request is not authorized to perform this operation using this permission."
         )
-    info = blobs.files.info(BlobAddress(account, container, name))
+    info = blobs.files.info(address)
     if info is None:
         raise _unverified(404, "The specified blob does not exist.")
     return info
+
+
+def size_of_source(call: Call) -> int:
+    """Tell how many bytes a copy would take, to whomever; none of what is not there.
+
+    Raises:
+        BlobError: 400 InvalidHeaderValue.
+    """
+    info = call.emulation.blobs.files.info(_asked(call)[0])
+    return 0 if info is None else info.size
+
+
+def _asked(call: Call) -> tuple[BlobAddress, Mapping[str, str]]:
+    address, query = _parsed(call.headers[SOURCE])
+    if address is None:
+        raise BlobError(
+            400,
+            "InvalidHeaderValue",
+            "The value for one of the HTTP headers is not in the correct format.",
+            details={"HeaderName": SOURCE},
+        )
+    return address, query
+
+
+@lru_cache(maxsize=16)  # it is asked for twice a request
+def _parsed(text: str) -> tuple[BlobAddress | None, Mapping[str, str]]:
+    url = urlsplit(text)
+    host = (url.hostname or "").lower()
+    container, _, name = unquote(url.path).lstrip("/").partition("/")
+    if url.scheme != "https" or service_of(host) != "blob" or not name:
+        return None, {}
+    query = MappingProxyType(dict(parse_qsl(url.query, keep_blank_values=True)))
+    return BlobAddress(host.partition(".")[0], container, name), query
 
 
 def pieces_of(info: BlobInfo) -> Iterator[bytes]:

@@ -16,7 +16,13 @@ from mlflow_azureml_backend.emulator.blob_call import (
     existing_container,
 )
 from mlflow_azureml_backend.emulator.blob_conditions import check_read, check_write
-from mlflow_azureml_backend.emulator.blob_copy import SOURCE, SOURCE_MD5, pieces_of, source_of
+from mlflow_azureml_backend.emulator.blob_copy import (
+    SOURCE,
+    SOURCE_MD5,
+    pieces_of,
+    size_of_source,
+    source_of,
+)
 from mlflow_azureml_backend.emulator.blob_download import download
 from mlflow_azureml_backend.emulator.blob_headers import (
     blob_headers,
@@ -196,8 +202,10 @@ def _is_brief(call: Call) -> bool:
     """Tell whether a request reads what is known of a blob, or writes a small one."""
     if call.method == "HEAD":
         return True
-    if call.query.get("comp", "") or SOURCE in call.headers:
+    if call.query.get("comp", ""):
         return False  # many blobs are made of others
+    if SOURCE in call.headers:
+        return size_of_source(call) <= _SMALL
     length = call.headers.get("content-length", "")
     return length.isdecimal() and int(length) <= _SMALL
 
