@@ -1,9 +1,11 @@
-"""How fast the emulator takes small blobs, beside Azurite in the same run.
+"""How fast the emulator takes small blobs, at what cost of CPU; beside Azurite if there is one.
 
 Both are asked in the same way: so many threads, each with one connection that stays open, put
-blobs of 1 KB with a shared access signature; the rounds take turns. The emulator is reached as its
-clients reach it, through its proxy and TLS; Azurite speaks TLS too when `--tls` is given.
+small blobs with a shared access signature; the rounds take turns. The emulator is reached as its
+clients reach it, through its proxy and TLS; Azurite speaks TLS too when `--tls` is given. The CPU
+is that of the service's process alone, and known on Linux only.
 
+    python benchmarks/emulator_blobs.py --bytes 25000 --threads 32 --latency 30
     npm install azurite
     python benchmarks/emulator_blobs.py --azurite node_modules/.bin/azurite-blob
 """
@@ -24,7 +26,7 @@ import tempfile
 import threading
 import time
 from base64 import b64encode
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -40,6 +42,7 @@ from azure.storage.blob import (
 )
 
 from mlflow_azureml_backend.emulator import certificates, lifecycle
+from mlflow_azureml_backend.emulator.administration import request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,7 +53,6 @@ AZURITE_KEY = (
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
 CONTAINER = "benchmark"
-BLOB = b"x" * 1024
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,19 @@ class Peer:
     connect: Callable[[], http.client.HTTPConnection]
     prefix: str
     query: str
+    process: int
 
 
-def put_all(peer: Peer, count: int, threads: int) -> float:
-    """Put so many blobs; give blobs a second."""
+@dataclass(frozen=True)
+class Round:
+    """One round: blobs a second, and milliseconds of the service's CPU a blob."""
+
+    rate: float
+    cpu: float | None
+
+
+def put_all(peer: Peer, blob: bytes, count: int, threads: int) -> Round:
+    """Put so many blobs."""
     run = f"{time.time_ns()}"
     failures: list[str] = []
 
@@ -74,11 +85,11 @@ def put_all(peer: Peer, count: int, threads: int) -> float:
             "x-ms-blob-type": "BlockBlob",
             "x-ms-version": "2021-12-02",
             "If-None-Match": "*",
-            "Content-MD5": b64encode(hashlib.md5(BLOB).digest()).decode(),
+            "Content-MD5": b64encode(hashlib.md5(blob).digest()).decode(),
         }
         for index in range(number, count, threads):
             path = f"{peer.prefix}/{CONTAINER}/{run}/{index}?{peer.query}"
-            connection.request("PUT", path, BLOB, headers)
+            connection.request("PUT", path, blob, headers)
             answer = connection.getresponse()
             body = answer.read()
             if answer.status != 201:
@@ -87,7 +98,7 @@ def put_all(peer: Peer, count: int, threads: int) -> float:
         connection.close()
 
     workers = [threading.Thread(target=work, args=(number,)) for number in range(threads)]
-    started = time.perf_counter()
+    before, started = cpu_seconds(peer.process), time.perf_counter()
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -95,11 +106,32 @@ def put_all(peer: Peer, count: int, threads: int) -> float:
     seconds = time.perf_counter() - started
     if failures:
         raise SystemExit(f"{peer.name}: {failures[0]}")
-    return count / seconds
+    after = cpu_seconds(peer.process)
+    cpu = None if before is None or after is None else (after - before) / count * 1000
+    return Round(count / seconds, cpu)
+
+
+def cpu_seconds(process: int) -> float | None:
+    """Say how much CPU a process has used; None where nobody tells."""
+    try:
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def settle(process: int) -> None:
+    """Wait until an emulator has imported MLflow, which it does behind its first answers."""
+    former, quiet = cpu_seconds(process), 0
+    while former is not None and quiet < 3:
+        time.sleep(0.5)
+        now = cpu_seconds(process) or 0.0
+        quiet = quiet + 1 if now - former < 0.05 else 0
+        former = now
 
 
 @contextmanager
-def emulator(root: Path) -> Iterator[Peer]:
+def emulator(root: Path, latency: int) -> Iterator[Peer]:
     endpoint = lifecycle.start(root, runtime="host", idle_seconds=3600)
     try:
         variables = lifecycle.environment(endpoint)
@@ -122,7 +154,11 @@ def emulator(root: Path) -> Iterator[Peer]:
             return connection
 
         ContainerClient(f"https://{host}", CONTAINER, credential=key).create_container()
-        yield Peer("emulator", connect, "", sas(account, key))
+        settle(endpoint.pid)
+        if latency:
+            faults = [{"latency": latency / 1000}]
+            request(endpoint, "PUT", "/_emulator/faults", body={"faults": faults})
+        yield Peer("emulator", connect, "", sas(account, key), endpoint.pid)
     finally:
         lifecycle.stop(root)
 
@@ -159,7 +195,7 @@ def azurite(command: str, folder: Path, *, tls: bool) -> Iterator[Peer]:
             connection_verify=str(files.bundle) if tls else True,
         ).create_container()
         prefix = f"/{AZURITE_ACCOUNT}"
-        yield Peer("azurite", connect, prefix, sas(AZURITE_ACCOUNT, AZURITE_KEY))
+        yield Peer("azurite", connect, prefix, sas(AZURITE_ACCOUNT, AZURITE_KEY), process.pid)
     finally:
         process.terminate()
         process.wait()
@@ -191,39 +227,38 @@ def sas(account: str, key: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--azurite", required=True, help="the command azurite-blob")
+    parser.add_argument("--azurite", help="the command azurite-blob")
     parser.add_argument("--tls", action="store_true", help="let Azurite speak TLS too")
     parser.add_argument("--blobs", type=int, default=10_000)
+    parser.add_argument("--bytes", type=int, default=1024, help="the size of a blob")
+    parser.add_argument("--latency", type=int, default=0, help="of the emulator, in milliseconds")
     parser.add_argument("--threads", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        peers = (
-            emulator(root / "emulator"),
-            azurite(chosen.azurite, root / "azurite", tls=chosen.tls),
-        )
-        with peers[0] as ours, peers[1] as theirs:
-            rates: dict[str, list[float]] = {ours.name: [], theirs.name: []}
-            for peer in (ours, theirs):
-                put_all(peer, chosen.threads * 4, chosen.threads)
-            for _ in range(chosen.rounds):
-                for peer in (ours, theirs):
-                    rates[peer.name].append(
-                        put_all(peer, chosen.blobs // chosen.rounds, chosen.threads)
-                    )
-    medians = {name: statistics.median(found) for name, found in rates.items()}
-    json.dump(
-        {
-            "blobs": chosen.blobs,
-            "threads": chosen.threads,
-            "azurite_tls": chosen.tls,
-            "puts_per_second": {name: round(rate) for name, rate in medians.items()},
-            "ratio": round(medians["azurite"] / medians["emulator"], 2),
-        },
-        sys.stdout,
-        indent=1,
-    )
+    blob = os.urandom(chosen.bytes)
+    with ExitStack() as stack:
+        root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        peers = [stack.enter_context(emulator(root / "emulator", chosen.latency))]
+        if chosen.azurite:
+            other = azurite(chosen.azurite, root / "azurite", tls=chosen.tls)
+            peers.append(stack.enter_context(other))
+        rounds: dict[str, list[Round]] = {peer.name: [] for peer in peers}
+        for peer in peers:
+            put_all(peer, blob, chosen.threads * 4, chosen.threads)
+        for _ in range(chosen.rounds):
+            for peer in peers:
+                count = chosen.blobs // chosen.rounds
+                rounds[peer.name].append(put_all(peer, blob, count, chosen.threads))
+    report = {
+        name: {
+            "puts_per_second": round(statistics.median(each.rate for each in taken)),
+            "cpu_ms_per_put": None
+            if taken[0].cpu is None
+            else round(statistics.median(each.cpu or 0.0 for each in taken), 2),
+        }
+        for name, taken in rounds.items()
+    }
+    json.dump({**vars(chosen), **report}, sys.stdout, indent=1)
     print()
 
 

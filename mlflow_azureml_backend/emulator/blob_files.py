@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import itertools
-import math
 import os
 import shutil
 import threading
 import time
-from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +19,7 @@ from mlflow_azureml_backend.emulator.blob_info import (
     composed,
     described,
 )
+from mlflow_azureml_backend.emulator.blob_replaced import ReplacedFiles
 from mlflow_azureml_backend.emulator.errors import BlobError
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     Check = Callable[[BlobInfo | None], None]
 
 _COPY_BYTES: Final = 1 << 20
-_READER_SECONDS: Final = 60.0
 
 
 class BlobFiles:
@@ -51,8 +49,7 @@ class BlobFiles:
         # They go on after those of an emulator that ran here before.
         self._generations = itertools.count(time.time_ns())
         self._appends = threading.Lock()
-        self._lock = threading.Lock()
-        self._condemned: deque[tuple[float, Path]] = deque()
+        self._replaced = ReplacedFiles()
 
     def discard_unfinished(self) -> None:
         """Remove what an emulator that was killed had received of blobs; while none runs."""
@@ -108,7 +105,7 @@ class BlobFiles:
         except BaseException:
             file.unlink(missing_ok=True)
             raise
-        self._condemn(known)
+        self._replaced.add(known)
         return composed(record, file, status)
 
     def describe(
@@ -204,12 +201,12 @@ class BlobFiles:
             if check is not None:
                 check(known)
             deleted = self.index.delete(address.account, address.container, address.name)
-        self._condemn(known)
+        self._replaced.add(known)
         return deleted
 
     def close(self) -> None:
         """Close the index, and remove what nobody can be reading any more."""
-        self._purge(math.inf)
+        self._replaced.remove()
         self.index.close()
 
     def _record(
@@ -241,19 +238,6 @@ class BlobFiles:
         )
         self.index.put(address.account, address.container, record)
         return record
-
-    def _condemn(self, former: BlobInfo | None) -> None:
-        """Remove the file of a blob that is no more, when all who know of it have opened it."""
-        now = time.monotonic()
-        with self._lock:
-            if former is not None:
-                self._condemned.append((now, former.file))
-        self._purge(now - _READER_SECONDS)
-
-    def _purge(self, before: float) -> None:
-        with self._lock:
-            while self._condemned and self._condemned[0][0] < before:
-                self._condemned.popleft()[1].unlink(missing_ok=True)
 
     def _file(self, address: BlobAddress, record: Record) -> Path:
         return bytes_file(address, self.root, record.generation)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import shutil
 import sys
 import threading
@@ -23,7 +24,7 @@ from mlflow.server import handlers
 from mlflow.store.artifact.artifact_repository_registry import _artifact_repository_registry
 from mlflow.store.db.utils import _initialize_tables, _upgrade_db
 from mlflow.tracking import MlflowClient
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, event, text
 from starlette.responses import Response, StreamingResponse
 from werkzeug.local import LocalProxy
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -37,6 +38,7 @@ from mlflow_azureml_backend.emulator.mlflow_stores import (
 )
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable, Iterator
     from contextvars import Context
     from pathlib import Path
@@ -140,13 +142,22 @@ class MlflowServer:
         spool = self._template.with_suffix(".new")
         spool.unlink(missing_ok=True)
         engine = create_engine(f"sqlite:///{spool}")
+        # It counts when it is in its place, so its hundreds of changes need not reach the disk
+        # one by one.
+        event.listen(engine, "connect", _write_lazily)
         with _logging_kept():
             _initialize_tables(engine)
         with engine.connect() as connection:
             # Readers and the writer do not wait for each other. The mode stays with the file.
             connection.execute(text("PRAGMA journal_mode = WAL"))
         engine.dispose()
+        with spool.open("rb+") as written:
+            os.fsync(written.fileno())
         spool.replace(self._template)
+
+
+def _write_lazily(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA synchronous = OFF")
 
 
 def _serve_current_workspace() -> None:

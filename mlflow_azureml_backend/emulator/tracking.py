@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from starlette.responses import Response
@@ -193,9 +195,12 @@ class Tracking:
         with self._lock:
             if self._server is None:
                 os.environ.update(_MLFLOW_SETTINGS)
-                from mlflow_azureml_backend.emulator.mlflow_server import MlflowServer
+                with _nothing_collected():
+                    from mlflow_azureml_backend.emulator.mlflow_server import MlflowServer
 
-                self._server = MlflowServer(root=self._root, region=self._region, blobs=self._blobs)
+                    self._server = MlflowServer(
+                        root=self._root, region=self._region, blobs=self._blobs
+                    )
             return self._server
 
     def _warm(self) -> None:
@@ -204,3 +209,14 @@ class Tracking:
         except Exception:
             # Whoever needs tracking first gets the error; here it would only end a thread.
             _LOGGER.exception("The MLflow server could not be prepared")
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Keep the garbage collector from searching what stays: while it comes, and ever after."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
