@@ -184,9 +184,9 @@ def test_of_a_changed_project_only_what_changed_travels(opened, many, workspace,
     assert before >= 12 * 9_000
     (many / "file 3.bin").write_bytes(os.urandom(9_000))
     if not copies:
-        for container in connection._answers.copy():
+        for container in connection._answers._known:
             if container[0] == "pending":  # the signature of the former container has ended
-                signed = connection._answers[container][1]["credential"]
+                signed = connection._answers._known[container][1]["credential"]
                 signed["sasUri"] = signed["sasUri"].replace("sig=", "sig=x")
     second = upload_snapshot(connection, many)
     travelled = sum(received(workspace, emulator)) - before
@@ -204,7 +204,7 @@ def test_of_a_changed_project_only_what_changed_travels(opened, many, workspace,
 
 
 def _containers(connection, name):
-    for _, answer in list(connection._answers.values()):
+    for _, answer in list(connection._answers._known.values()):
         if isinstance(answer, dict) and "blobUri" in answer and answer["blobUri"].endswith(name):
             url, _, signature = answer["credential"]["sasUri"].partition("?")
             yield BlobContainer(connection.endpoint, url, signature, doing="testing")
