@@ -146,15 +146,28 @@ rules = st.one_of(
 )
 
 
-@settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(
+quietly = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture]}
+any_tree = given(
     files=st.dictionaries(paths, st.binary(max_size=5), min_size=1, max_size=8),
     ignore=st.none()
     | st.tuples(st.sampled_from([".amlignore", ".gitignore"]), st.lists(rules, max_size=4)),
 )
+
+
+@settings(max_examples=250, **quietly)
+@any_tree
 def test_any_tree_with_any_rules_is_azure_ai_mls(tmp_path, files, ignore):
+    compare(tmp_path, files, ignore)
+
+
+@pytest.mark.campaign
+@settings(max_examples=5_000, **quietly)
+@any_tree
+def test_thousands_of_trees_are_azure_ai_mls(tmp_path, files, ignore):
+    compare(tmp_path, files, ignore)
+
+
+def compare(tmp_path, files, ignore):
     root = tmp_path / "project"
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir()
