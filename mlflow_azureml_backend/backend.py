@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -18,6 +19,7 @@ from mlflow_azureml_backend.announcement import (
     announce_notes,
     announce_workspace,
 )
+from mlflow_azureml_backend.background import begun
 from mlflow_azureml_backend.config import locate_workspace
 from mlflow_azureml_backend.errors import DryRunError, JobFailedError, WorkspaceError
 from mlflow_azureml_backend.follow import display_for
@@ -188,6 +190,9 @@ class AzureMLProjectBackend(AbstractBackend):
                 run_id=session.run_id,
                 experiment_id=experiment_id,
             )
+            record = partial(_log_job, session.run_id, replace(plan, spec=spec))
+            # The job's own run is there only with the job.
+            recorded = None if choice.is_workspace else begun(record)
             handle = workspace.submit(
                 spec,
                 name=job_name,
@@ -195,8 +200,11 @@ class AzureMLProjectBackend(AbstractBackend):
                 transfer=Transfer(visible=config.stream),
             )
             fetched.remove()
+            if recorded is not None:
+                recorded.result()
             session.submitted(handle)
-            log_job(session.run_id, replace(plan, spec=spec).text(code="."))
+            if recorded is None:
+                record()
         except BaseException as error:
             # Whoever sees an error, or pressed Ctrl-C, must not pay for a job: by its name it can
             # be cancelled even if the answer to its submission never came.
@@ -257,6 +265,10 @@ def _run_here(
         on_interrupt=config.on_interrupt,
     )
     return _handed_back(run, display, follow=config.stream if invocation else None)
+
+
+def _log_job(run_id: str, plan: Plan) -> None:
+    log_job(run_id, plan.text(code="."))
 
 
 def _handed_back(

@@ -22,7 +22,7 @@ from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
 from mlflow_azureml_backend.errors import UnavailableError
-from mlflow_azureml_backend.workspace.blob_pool import MOST_CONNECTIONS, blob_pool
+from mlflow_azureml_backend.workspace.blob_pool import MOST_CONNECTIONS, blob_pool, quiet
 from mlflow_azureml_backend.workspace.blob_refusals import refusal, retry_after
 from mlflow_azureml_backend.workspace.changed_file import changed, reading
 from mlflow_azureml_backend.workspace.file_digests import BLOCK, DigestedFile
@@ -89,8 +89,7 @@ class BlobContainer:
         self.url = f"{parts.scheme}://{parts.netloc}{parts.path}"
         self._query = query.removeprefix("?")
         self._doing = doing
-        # 429 and 503 are meant for all who write here, not for the one who was told.
-        self._quiet_until = 0.0
+        self._quiet = quiet(url)
 
     def put_files(
         self,
@@ -341,13 +340,13 @@ class BlobContainer:
         return None
 
     def _wait(self, stop: threading.Event) -> None:
-        left = self._quiet_until - time.monotonic()
+        left = self._quiet.until - time.monotonic()
         if left > 0:
             stop.wait(left)
 
     def _pause(self, attempt: int, seconds: float | None) -> None:
         pause = seconds if seconds is not None else 0.2 * 2**attempt * (0.5 + random.random())  # noqa: S311  # no secret
-        self._quiet_until = max(self._quiet_until, time.monotonic() + pause)
+        self._quiet.until = max(self._quiet.until, time.monotonic() + pause)
 
 
 def _all(jobs: Iterable[Any]) -> None:

@@ -24,7 +24,29 @@ _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
 
 _pools: dict[tuple[Any, ...], BlobPool] = {}
-_pools_lock = threading.Lock()
+_quiet: dict[str, Quiet] = {}
+_lock = threading.Lock()
+
+
+@dataclass(slots=True)
+class Quiet:
+    """How long a host wants to be left alone: 429 and 503 are meant for all, not for who was told.
+
+    Args:
+        until: By `time.monotonic`.
+    """
+
+    until: float = 0.0
+
+
+def quiet(url: str) -> Quiet:
+    """Give what all uploads of this process know of a host's wish to be left alone.
+
+    Args:
+        url: A URL of the host.
+    """
+    with _lock:
+        return _quiet.setdefault(urlsplit(url).netloc, Quiet())
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +82,7 @@ def blob_pool(endpoint: Endpoint, url: str) -> BlobPool:
     proxy = requests.utils.select_proxy(url, proxies)
     context = trusting(endpoint)
     key = (os.getpid(), proxy, id(context))
-    with _pools_lock:
+    with _lock:
         if key not in _pools:
             if proxy is None or urlsplit(proxy).scheme == "http":
                 _pools[key] = _Pool(context, proxy)
