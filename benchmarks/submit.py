@@ -353,8 +353,10 @@ def _medians(answers: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-HEADS = ("case", "step", "latency", "client", "seconds", "ratio", "CPU s", "requests", "bytes up")
-MORE = ("TLS connections", "get_token", "MB of memory")
+HEADS = (
+    *("case", "step", "latency", "client", "rounds", "seconds", "ratio", "CPU s"),
+    *("requests", "bytes up", "TLS connections", "get_token", "MB of memory"),
+)
 
 
 def rows(
@@ -368,7 +370,8 @@ def rows(
             got = found[step, name]
             ratio = f"{got['seconds'] / base:.2f}" if base and name == "ours" else ""
             yield [
-                *(title, step, f"{latency} ms", name, f"{got['seconds']:.2f}", ratio),
+                *(title, step, f"{latency} ms", name, str(got["rounds"])),
+                *(f"{got['seconds']:.2f}", ratio),
                 *(f"{got['cpu']:.2f}", _shown(got["requests"]), _shown(got["uploaded"])),
                 _hosts(got["connections"]),
                 *(_shown(got["tokens"]), _shown(got["memory"])),
@@ -408,7 +411,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--latency", type=int, action="append", help="milliseconds")
     parser.add_argument("--only", choices=CLIENTS, help="one client alone")
-    parser.add_argument("--write", type=Path, help="write the table to this file")
+    parser.add_argument("--write", type=Path, help="put what is measured into this file's table")
     for name in ("client", "plan"):  # what the processes of clients are told
         parser.add_argument(f"--{name}", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -419,27 +422,33 @@ def main() -> None:
         run_client(options.client, json.loads(options.plan))
         return
     clients = [options.only] if options.only else list(CLIENTS)
-    table = []
-    print(*HEADS, *MORE, sep=" | ")
+    print(*HEADS, sep=" | ")
     with emulator() as endpoint:
         for title in options.cases:
             for latency in options.latency or CASES[title].latencies:
                 found = run_case(endpoint, title, latency, options.rounds, clients)
-                for row in rows(title, latency, found):
-                    table.append(row)
+                table = list(rows(title, latency, found))
+                for row in table:
                     print(*row, sep=" | ", flush=True)
-    if options.write:
-        options.write.write_text(_document(table, options.rounds), encoding="utf-8")
+                if options.write:
+                    write(options.write, table)
 
 
-def _document(table: list[list[str]], rounds: int) -> str:
-    heads = [*HEADS, *MORE]
-    lines = ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *table)]
-    return (
+def write(file: Path, table: list[list[str]]) -> None:
+    """Put rows into the table of a file, in place of those of the same case and latency."""
+    before = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    known = [[cell.strip() for cell in line.strip("|").split("|")] for line in before]
+    kept = [row for row in known if row[0] in CASES and row[:3:2] != table[0][:3:2]]
+    titles = list(CASES)
+    found = sorted([*kept, *table], key=lambda row: (titles.index(row[0]), int(row[2].split()[0])))
+    lines = ["| " + " | ".join(row) + " |" for row in (HEADS, ["---"] * len(HEADS), *found)]
+    file.write_text(
         "# Submitting, measured\n\n"
-        f"`python benchmarks/submit.py`: medians of {rounds} rounds (large and batch: 3), "
-        f"clients in turn, on {os.cpu_count()} cores, Python {platform.python_version()}, "
-        "emulator and client on one machine.\n\n" + "\n".join(lines) + "\n"
+        f"By `python benchmarks/submit.py`: medians, clients in turn, on {os.cpu_count()} cores "
+        f"that they share with the emulator, Python {platform.python_version()}.\n\n"
+        + "\n".join(lines)
+        + "\n",
+        encoding="utf-8",
     )
 
 
