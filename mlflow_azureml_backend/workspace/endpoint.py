@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _START_SECONDS = 60
 _ROOT = "MLFLOW_AZUREML_EMULATOR_ROOT"
 _emulators: dict[str | None, Endpoint] = {}
+_starting = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +77,11 @@ def emulator_endpoint() -> Endpoint:
         UnavailableError: It could not be started, with its own words.
     """
     root = os.environ.get(_ROOT)
-    known = _emulators.get(root)
-    if known is not None and _is_listening(known.client_arguments["proxies"]["https"]):
+    with _starting:  # whoever needs it at the same time waits for the same start
+        known = _emulators.get(root)
+        if known is None or not _is_listening(known.client_arguments["proxies"]["https"]):
+            known = _emulators[root] = _started()
         return known
-    found = _emulators[root] = _started()
-    return found
 
 
 def _is_listening(proxy: str) -> bool:
