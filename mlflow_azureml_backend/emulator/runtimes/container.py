@@ -33,6 +33,7 @@ _NO_BASH: Final = 127
 _BASH_MISSING: Final = (
     "The image has no program 'bash', by which Azure ML runs the commands of jobs."
 )
+_TAIL: Final = 200
 _DAC_OVERRIDE: Final = 1 << 1
 _TERMINATED: Final = 128 + signal.SIGTERM
 
@@ -83,7 +84,7 @@ def _run(client: docker.DockerClient, spec: Mapping[str, Any]) -> int:
         last = b""
         for piece in output:
             _print(piece)
-            last = piece
+            last = (last + piece)[-_TAIL:]  # a line may come in several pieces
         code = int(client.api.wait(container)["StatusCode"])
         return (
             _say(_BASH_MISSING, code) if b"exec bash failed" in last and code == _NO_BASH else code
