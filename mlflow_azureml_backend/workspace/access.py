@@ -190,7 +190,7 @@ class Workspace:
         return check_data(self._connection, spec)
 
     def prepare(self, spec: JobSpec, snapshot: LocalSnapshot) -> None:
-        """Begin what a submission needs and no user sees: an environment, room for the snapshot.
+        """Begin what a submission needs and no user sees: room for its files, an environment.
 
         Whoever submits finds it there, waits for it, or is told why it could not be had.
 
@@ -198,10 +198,12 @@ class Workspace:
             spec: The job, in which everything has been checked.
             snapshot: Its code.
         """
+        from mlflow_azureml_backend.workspace.data import begin_inputs
         from mlflow_azureml_backend.workspace.jobs import prepare_environment
         from mlflow_azureml_backend.workspace.snapshot import begin_upload
 
         def prepare() -> None:
+            begin_inputs(self._connection, spec)
             begin_upload(self._connection, snapshot)
             if spec.environment.build is None:  # a build context is an upload, which is shown
                 prepare_environment(self._connection, spec.environment)

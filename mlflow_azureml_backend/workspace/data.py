@@ -11,7 +11,11 @@ from mlflow_azureml_backend.data_uri import Place, place_of
 from mlflow_azureml_backend.project.data_files import list_data_files
 from mlflow_azureml_backend.workspace.changed_file import reading
 from mlflow_azureml_backend.workspace.digest_cache import DigestCache
-from mlflow_azureml_backend.workspace.uploads import DATASTORE, upload_files
+from mlflow_azureml_backend.workspace.uploads import (
+    DATASTORE,
+    open_for_uploads,
+    upload_files,
+)
 
 if TYPE_CHECKING:
     from mlflow_azureml_backend.data_spec import InputSpec
@@ -40,6 +44,16 @@ def upload_inputs(connection: Connection, spec: JobSpec, transfer: Transfer) -> 
         for name, given in spec.inputs.items()
     }
     return replace(spec, inputs=MappingProxyType(uploaded))
+
+
+def begin_inputs(connection: Connection, spec: JobSpec) -> None:
+    """Open the workspace's storage, if the job has inputs that are to go there.
+
+    Raises:
+        WorkspaceError: The service refused, or could not be reached.
+    """
+    if any(_is_local(given) for given in spec.inputs.values()):
+        open_for_uploads(connection, doing="opening the workspace's storage")
 
 
 def _is_local(given: InputSpec) -> bool:

@@ -74,7 +74,7 @@ def upload_files(
     path = f"LocalUpload/{tree.digest}/{folder}".removesuffix("/.")
 
     def upload() -> Uploaded:
-        container = _container(connection, DATASTORE, doing)
+        container = open_for_uploads(connection, doing=doing)
         # One listing instead of one question a file.
         there = container.names(f"{path}/")
         missing = [each for each in tree.files if f"{path}/{each.file.name}" not in there]
@@ -86,11 +86,19 @@ def upload_files(
     return connection.once(("files", path), upload)
 
 
-def _container(connection: Connection, datastore: str, doing: str) -> BlobContainer:
-    """Open the container of a datastore for uploads; what opens it is asked for now and then."""
+def open_for_uploads(connection: Connection, *, doing: str) -> BlobContainer:
+    """Open the workspace's own storage; what opens it is asked for now and then.
+
+    Args:
+        connection: The workspace.
+        doing: For the message of a failure.
+
+    Raises:
+        WorkspaceError: The service refused, or could not be reached.
+    """
     store, secrets = connection.once(
-        ("datastore", datastore),
-        lambda: _opening(connection, datastore, doing),
+        ("datastore", DATASTORE),
+        lambda: _opening(connection, DATASTORE, "opening the workspace's storage"),
         seconds=_FRESH_SECONDS,
     )
     account, name = store["accountName"], store["containerName"]
