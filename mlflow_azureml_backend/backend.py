@@ -19,7 +19,7 @@ from mlflow_azureml_backend.announcement import (
     announce_notes,
     announce_workspace,
 )
-from mlflow_azureml_backend.background import begun
+from mlflow_azureml_backend.background import begin
 from mlflow_azureml_backend.config import locate_workspace
 from mlflow_azureml_backend.errors import DryRunError, JobFailedError, WorkspaceError
 from mlflow_azureml_backend.follow import display_for
@@ -192,7 +192,7 @@ class AzureMLProjectBackend(AbstractBackend):
             )
             record = partial(_log_job, session.run_id, replace(plan, spec=spec))
             # The job's own run is there only with the job.
-            recorded = None if choice.is_workspace else begun(record)
+            recorded = None if choice.is_workspace else begin(record)
             handle = workspace.submit(
                 spec,
                 name=job_name,

@@ -1,7 +1,8 @@
-"""What is done in the background while something else is waited for."""
+"""Calls beside the main thread, which go on while something else is done or waited for."""
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, TypeVar
@@ -9,11 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_T = TypeVar("_T")
+T = TypeVar("T")
 
 
-def begun(call: Callable[[], _T]) -> Future[_T]:
-    """Begin a call in a thread of its own, which no exit of the process waits for.
+def begin(call: Callable[[], T]) -> Future[T]:
+    """Start a call on a thread of its own, which no exit of the process waits for.
+
+    A look-up of a host's name and a read from a dead connection cannot be interrupted; a thread
+    that does them can be left behind. It has the caller's context.
 
     Args:
         call: What to do; it must leave nothing half done where it is cut off.
@@ -21,13 +25,16 @@ def begun(call: Callable[[], _T]) -> Future[_T]:
     Returns:
         What it gives or raises, when it has.
     """
-    future: Future[_T] = Future()
+    future: Future[T] = Future()
 
-    def run() -> None:
+    def work() -> None:
         try:
-            future.set_result(call())
-        except BaseException as error:  # noqa: BLE001  # whoever asks for the result is told
+            result = call()
+        except BaseException as error:  # noqa: BLE001  # it is raised where the result is wanted
             future.set_exception(error)
+        else:
+            future.set_result(result)
 
-    threading.Thread(target=run, name="background", daemon=True).start()
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(work,), name="background", daemon=True).start()
     return future

@@ -1,11 +1,11 @@
-"""Calls beside the main thread, so that nothing they wait for holds up Ctrl-C."""
+"""Waiting for calls beside the main thread, so that nothing holds up Ctrl-C."""
 
 from __future__ import annotations
 
-import contextvars
-import threading
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import TYPE_CHECKING, TypeVar
+
+from mlflow_azureml_backend.background import begin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -13,30 +13,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 # How long Ctrl-C may take on Windows, where waiting for a lock cannot be interrupted.
 _SLICE = 0.2
-
-
-def begin(call: Callable[[], T]) -> Future[T]:
-    """Start a call on a thread of its own, which no exit of the process waits for.
-
-    A look-up of a host's name and a read from a dead connection cannot be interrupted; a thread
-    that does them can be left behind.
-
-    Args:
-        call: What to do.
-    """
-    future: Future[T] = Future()
-
-    def work() -> None:
-        try:
-            result = call()
-        except BaseException as error:  # noqa: BLE001  # it is raised where the result is wanted
-            future.set_exception(error)
-        else:
-            future.set_result(result)
-
-    context = contextvars.copy_context()
-    threading.Thread(target=context.run, args=(work,), name="follow", daemon=True).start()
-    return future
 
 
 def first_of(futures: Collection[Future[T]], seconds: float) -> set[Future[T]]:

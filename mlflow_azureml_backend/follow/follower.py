@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mlflow_azureml_backend.background import begin
 from mlflow_azureml_backend.errors import WorkspaceError
-from mlflow_azureml_backend.follow.calls import begin, first_of, result_of
+from mlflow_azureml_backend.follow.calls import first_of, result_of
 from mlflow_azureml_backend.follow.contact import LOST_AFTER
 from mlflow_azureml_backend.follow.display import Progress
 from mlflow_azureml_backend.follow.ending import outcome_of

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from mlflow_azureml_backend.background import begin
 from mlflow_azureml_backend.errors import WorkspaceError
-from mlflow_azureml_backend.follow.calls import begin, first_of
+from mlflow_azureml_backend.follow.calls import first_of
 from mlflow_azureml_backend.follow.log_file import LAST_LINES, LogFile
 from mlflow_azureml_backend.follow.log_source import LogSource
 from mlflow_azureml_backend.follow.selection import LogSelection

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
+from mlflow_azureml_backend.background import begin
 from mlflow_azureml_backend.errors import (
     AuthenticationError,
     ForbiddenError,
     NotFoundError,
     WorkspaceError,
 )
-from mlflow_azureml_backend.follow.calls import begin
 from mlflow_azureml_backend.follow.contact import Contact
 from mlflow_azureml_backend.follow.pace import read_pause
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from mlflow_azureml_backend.background import begin
 from mlflow_azureml_backend.errors import FollowError, NotFoundError, WorkspaceError
-from mlflow_azureml_backend.follow.calls import begin
 from mlflow_azureml_backend.follow.contact import Contact
 from mlflow_azureml_backend.timestamps import instant
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mlflow_azureml_backend.background import begin
 from mlflow_azureml_backend.errors import WorkspaceError
-from mlflow_azureml_backend.follow.calls import begin
 from mlflow_azureml_backend.follow.waiting import waiting_for
 from mlflow_azureml_backend.job import EMPTY, JobStatus
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from mlflow_azureml_backend.background import begun
+from mlflow_azureml_backend.background import begin
 from mlflow_azureml_backend.errors import NotFoundError, WorkspaceError
 from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.workspace.endpoint import AZURE, emulator_endpoint
@@ -85,14 +85,14 @@ def look_ahead(
     """
     from mlflow_azureml_backend.workspace.snapshot import find_snapshot, read_snapshot
 
-    snapshot = begun(lambda: read_snapshot(spec.code, exclude=spec.snapshot.exclude, files=files))
+    snapshot = begin(lambda: read_snapshot(spec.code, exclude=spec.snapshot.exclude, files=files))
 
     def look() -> None:
         workspace = connect(ref)
         workspace.check(spec, wants_gpu=wants_gpu)
         find_snapshot(workspace._connection, snapshot.result())  # noqa: SLF001  # its own module
 
-    begun(look)
+    begin(look)
     return snapshot
 
 
@@ -210,7 +210,7 @@ class Workspace:
             if spec.environment.build is None:  # a build context is an upload, which is shown
                 prepare_environment(self._connection, spec.environment)
 
-        begun(prepare)
+        begin(prepare)
 
     def submit(
         self,
