@@ -43,9 +43,9 @@ class TellingProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Read on, and refuse a head that does not come to its end: the parser keeps it all."""
-        was_in_head = self._in_head
         super().data_received(data)
-        if was_in_head and self._in_head:
+        if self._in_head:
+            # Where in it the head began is not known; before its answer nobody sends another.
             self._head_bytes += len(data)
             if self._head_bytes > LARGEST_HEAD and not self.transport.is_closing():
                 self.send_400_response("The request's head is too large.")
