@@ -101,6 +101,7 @@ class RunFolder:
         """Make the folder, which nobody else can read."""
         self.path.mkdir(parents=True, mode=0o700)
         self.log.touch()
+        self._claim.touch(mode=0o600)
         _write(self._request, asdict(request))
 
     def request(self) -> Request:
@@ -162,7 +163,8 @@ class RunFolder:
         The lock goes with its holder's life, and the folder with the work.
         """
         try:
-            handle = os.open(self._claim, os.O_RDWR | os.O_CREAT, 0o600)
+            # Whoever made the file here could make it anew in a folder that is being removed.
+            handle = os.open(self._claim, os.O_RDWR)
         except FileNotFoundError:
             yield False
             return
