@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
     from mlflow_azureml_backend.emulator.endpoint import Endpoint
 
+# One for all, which has had jobs before; each project in it is new.
+WORKSPACE = "69e3d45c-32b1-47ec-9d5c-831078ed4f2b/timed/timed"
 IMAGE = "mcr.microsoft.com/azureml/base:1"
 CONDA = {"dependencies": ["python=3.11", {"pip": ["mlflow-skinny"]}]}
 MLPROJECT = "name: timed\nentry_points: {main: {command: 'true'}}\n"
@@ -129,7 +131,10 @@ def ours(plan: dict[str, Any]) -> Callable[[], str]:
 
     import mlflow_azureml_backend.backend  # noqa: F401  # MLflow would import it in the first step
 
-    mlflow.get_experiment("0")  # its store imports SQLAlchemy, whatever the backend is
+    # What MLflow imports in its first step, whatever the backend is.
+    mlflow.get_experiment("0")  # SQLAlchemy, for its store
+    with contextlib.suppress(ImportError):
+        import IPython  # noqa: F401  # to see whether this is a notebook
 
     def submit() -> str:
         run = mlflow.projects.run(
@@ -232,14 +237,14 @@ def _counted_tokens() -> Counter[str]:
 
 
 def measure(
-    endpoint: Endpoint, case: Case, name: str, folder: Path, key: str, store: str
+    endpoint: Endpoint, case: Case, name: str, folder: Path, store: str
 ) -> list[dict[str, Any]]:
     """Let one client take the steps of a case on a project of its own."""
     project = make_project(case, folder)
     inputs = [str(path) for path in sorted(folder.glob("input*.csv"))]
     names = ("subscription_id", "resource_group", "workspace_name")
     config = {
-        "workspace": dict(zip(names, key.split("/"), strict=True)),
+        "workspace": dict(zip(names, WORKSPACE.split("/"), strict=True)),
         "compute": "cpu-cluster",
         "environment": {"image": IMAGE, "conda_file": CONDA},
         "stream": False,
@@ -250,7 +255,7 @@ def measure(
     file = folder / "config.json"
     file.write_text(json.dumps(config), encoding="utf-8")
     plan = {
-        "workspace": key,
+        "workspace": WORKSPACE,
         "project": str(project),
         "inputs": inputs,
         "config": str(file),
@@ -331,16 +336,15 @@ def run_case(
 ) -> dict[tuple[str, str], dict[str, Any]]:
     """Give the medians of a case by step and client; the clients take turns."""
     case, taken = CASES[title], {}
+    request(endpoint, "PUT", f"/_emulator/workspaces/{WORKSPACE}")
     for number in range(min(rounds, case.rounds)):
         order = clients if number % 2 == 0 else clients[::-1]
         for name in order:
-            key = f"{uuid.uuid4()}/timed/w{uuid.uuid4().hex[:8]}"
-            request(endpoint, "PUT", f"/_emulator/workspaces/{key}")
             faults = [{"latency": latency / 1000}] if latency else []
             request(endpoint, "PUT", "/_emulator/faults", body={"faults": faults})
             with tempfile.TemporaryDirectory() as folder:
                 store = make_store(Path(folder)) if name == "ours" else ""
-                for answer in measure(endpoint, case, name, Path(folder), key, store):
+                for answer in measure(endpoint, case, name, Path(folder), store):
                     taken.setdefault((answer["step"], name), []).append(answer)
     return {key: _medians(answers) for key, answers in taken.items()}
 
