@@ -46,6 +46,8 @@ from mlflow_azureml_backend.transfer import Transfer
 from mlflow_azureml_backend.translate.command import resolve_parameters
 from mlflow_azureml_backend.translate.sweep import without_swept
 from mlflow_azureml_backend.workspace import connect, look_ahead
+from mlflow_azureml_backend.workspace.endpoint import AZURE
+from mlflow_azureml_backend.workspace.trust import trusting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,6 +105,7 @@ class AzureMLProjectBackend(AbstractBackend):
         )
         if local is not None:
             return _run_here(local, invocation, tracking_uri, experiment_id)
+        begin(partial(trusting, AZURE))  # on another core: Python lets go of its lock there
         plan = plan_run(
             project_uri,
             version=version,
