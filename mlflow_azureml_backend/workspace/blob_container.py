@@ -38,7 +38,7 @@ _WORTH_ONE_CONNECTION = 6
 _ATTEMPTS = 6
 _BUSY = frozenset({408, 429, 500, 502, 503, 504})
 _CREATED = frozenset({200, 201})
-_EXISTS = 409
+_CONFLICT = 409
 _API = "2021-08-06"
 _LARGE = 1 << 20
 # What is smaller is sent as fast as it is named.
@@ -59,6 +59,13 @@ class CopySource:
     url: str
     query: str = field(repr=False)
     digests: Mapping[str, bytes]
+
+
+def connections_for(files: Sequence[DigestedFile]) -> int:
+    """Say over how many connections files are written."""
+    work = sum(max(1, len(each.blocks)) for each in files)
+    few = work <= _WORTH_ONE_CONNECTION
+    return 1 if few else min(MOST_CONNECTIONS, -(-work // _FILES_A_CONNECTION))
 
 
 class BlobContainer:
@@ -98,7 +105,6 @@ class BlobContainer:
         *,
         advance: Callable[[int], None] | None = None,
         source: CopySource | None = None,
-        mark: Mapping[str, str] | None = None,
     ) -> None:
         """Write files that are not there yet; return once every one is confirmed.
 
@@ -110,7 +116,6 @@ class BlobContainer:
             folder: Path of the folder in the container that they go to.
             advance: Told the bytes of each block that is there, from any thread.
             source: Where the service has many of them already; if it does not copy, they are sent.
-            mark: Metadata of the first file, which is written when all others are confirmed.
 
         Raises:
             ProjectError: A file has changed, or cannot be read any more.
@@ -119,47 +124,42 @@ class BlobContainer:
         tell = advance or (lambda _: None)
         self._source = source
         stop = threading.Event()
-        work = sum(max(1, len(each.blocks)) for each in files)
-        few = work <= _WORTH_ONE_CONNECTION
-        threads = 1 if few else min(MOST_CONNECTIONS, -(-work // _FILES_A_CONNECTION))
-        groups = (files,) if mark is None else (files[1:], files[:1])
+        threads = connections_for(files)
+        small = [each for each in files if len(each.blocks) <= 1]
+        large = [each for each in files if len(each.blocks) > 1]
         with ThreadPoolExecutor(threads, thread_name_prefix="upload") as pool:
             try:
-                for group in groups:
-                    marked = mark if group is groups[-1] else None
-                    self._in_turn(pool, group, folder, tell, stop, marked or {})
+                jobs = [
+                    pool.submit(self._put_block, each, f"{folder}/{each.file.name}", n, tell, stop)
+                    for each in large
+                    for n in range(len(each.blocks))
+                ]
+                jobs += [
+                    pool.submit(self._put, each, f"{folder}/{each.file.name}", tell, stop)
+                    for each in small
+                ]
+                _all(jobs)
+                _all(
+                    pool.submit(self._commit, each, f"{folder}/{each.file.name}", stop)
+                    for each in large
+                )
             except BaseException:
                 stop.set()
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def _in_turn(
-        self,
-        pool: ThreadPoolExecutor,
-        files: Sequence[DigestedFile],
-        folder: str,
-        tell: Callable[[int], None],
-        stop: threading.Event,
-        mark: Mapping[str, str],
-    ) -> None:
-        small = [each for each in files if len(each.blocks) <= 1]
-        large = [each for each in files if len(each.blocks) > 1]
-        jobs = [
-            pool.submit(self._put_block, each, f"{folder}/{each.file.name}", number, tell, stop)
-            for each in large
-            for number in range(len(each.blocks))
-        ]
-        jobs += [
-            pool.submit(self._put, each, f"{folder}/{each.file.name}", tell, stop, mark)
-            for each in small
-        ]
-        _all(jobs)
-        _all(
-            [
-                pool.submit(self._commit, each, f"{folder}/{each.file.name}", stop, mark)
-                for each in large
-            ]
-        )
+    def describe(self, blob: str, metadata: Mapping[str, str]) -> None:
+        """Give a blob its metadata.
+
+        Args:
+            blob: Its path in the container.
+            metadata: Name -> value.
+
+        Raises:
+            WorkspaceError: The service refused, or could not be reached.
+        """
+        headers = {f"x-ms-meta-{name}": value for name, value in metadata.items()}
+        self._send(blob, "comp=metadata", headers, b"", threading.Event())
 
     def _put(
         self,
@@ -167,16 +167,15 @@ class BlobContainer:
         blob: str,
         tell: Callable[[int], None],
         stop: threading.Event,
-        mark: Mapping[str, str],
     ) -> None:
-        headers = {"x-ms-blob-type": "BlockBlob", "If-None-Match": "*", **_metadata(mark)}
-        if self._is_copied(file, blob, headers, stop, mark):
+        headers = {"x-ms-blob-type": "BlockBlob", "If-None-Match": "*"}
+        if self._is_copied(file, blob, headers, stop):
             tell(file.state.size)
             return
         headers["Content-MD5"] = _md5(file, 0)
         with self._room if file.state.size > _LARGE else nullcontext():
             body = self._block(file, 0)
-            self._create(blob, "", headers, body, stop, file, mark)
+            self._send(blob, "", headers, body, stop, file=file)
         tell(len(body))
 
     def _is_copied(
@@ -185,7 +184,6 @@ class BlobContainer:
         blob: str,
         headers: Mapping[str, str],
         stop: threading.Event,
-        mark: Mapping[str, str],
     ) -> bool:
         """Let the service copy a file that it has, and compare its MD5; tell whether it did."""
         source, name = self._source, file.file.name
@@ -199,10 +197,7 @@ class BlobContainer:
             "x-ms-source-content-md5": _md5(file, 0),
         }
         answer = self._answered("PUT", f"/{quote(blob, safe='/~')}", "", copied, b"", stop)
-        if answer is None or answer.status in _CREATED:
-            return True
-        if answer.status == _EXISTS:
-            self._mark(blob, mark, stop)
+        if answer is None or answer.status in _CREATED or _is_there(answer):
             return True
         self._source = None  # what it refuses once it will refuse for the others
         return False
@@ -218,36 +213,16 @@ class BlobContainer:
         comp = f"comp=block&blockid={quote(_block_id(number), safe='')}"
         with self._room:
             body = self._block(file, number)
-            self._send(blob, comp, {"Content-MD5": _md5(file, number)}, body, stop, path=file)
+            self._send(blob, comp, {"Content-MD5": _md5(file, number)}, body, stop, file=file)
         tell(len(body))
 
-    def _commit(
-        self, file: DigestedFile, blob: str, stop: threading.Event, mark: Mapping[str, str]
-    ) -> None:
+    def _commit(self, file: DigestedFile, blob: str, stop: threading.Event) -> None:
         ids = "".join(
             f"<Latest>{escape(_block_id(number))}</Latest>" for number in range(len(file.blocks))
         )
         body = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{ids}</BlockList>'.encode()
-        headers = {"If-None-Match": "*", "Content-Type": "application/xml", **_metadata(mark)}
-        self._create(blob, "comp=blocklist", headers, body, stop, file, mark)
-
-    def _create(
-        self,
-        blob: str,
-        comp: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        stop: threading.Event,
-        file: DigestedFile,
-        mark: Mapping[str, str],
-    ) -> None:
-        """Write a blob that may be there, of an upload that broke off or of somebody else."""
-        if not self._send(blob, comp, headers, body, stop, also=_EXISTS, path=file):
-            self._mark(blob, mark, stop)
-
-    def _mark(self, blob: str, mark: Mapping[str, str], stop: threading.Event) -> None:
-        if mark:
-            self._send(blob, "comp=metadata", _metadata(mark), b"", stop)
+        headers = {"If-None-Match": "*", "Content-Type": "application/xml"}
+        self._send(blob, "comp=blocklist", headers, body, stop, file=file)
 
     def _block(self, file: DigestedFile, number: int) -> bytes:
         path = file.file.path
@@ -267,22 +242,17 @@ class BlobContainer:
         body: bytes,
         stop: threading.Event,
         *,
-        also: int | None = None,
-        path: DigestedFile | None = None,
-    ) -> bool:
+        file: DigestedFile | None = None,
+    ) -> None:
         """PUT until the service confirms it, or says for good that it does not.
 
-        Returns:
-            False where it answered what may be answered `also`.
+        What is there already is of an upload that broke off, or of somebody else: it is the same.
         """
         answer = self._answered("PUT", f"/{quote(blob, safe='/~')}", comp, headers, body, stop)
-        if answer is None or answer.status in _CREATED:
-            return True
-        code = answer.headers.get("x-ms-error-code", "")
-        if answer.status == also and code.endswith("Exists"):
-            return False
-        if code == "Md5Mismatch" and path is not None:
-            raise changed(path.file.path)
+        if answer is None or answer.status in _CREATED or _is_there(answer):
+            return
+        if file is not None and answer.headers.get("x-ms-error-code") == "Md5Mismatch":
+            raise changed(file.file.path)
         raise refusal(self._doing, answer)
 
     def names(self, prefix: str) -> set[str]:
@@ -355,8 +325,10 @@ def _all(jobs: Iterable[Any]) -> None:
         job.result()
 
 
-def _metadata(mark: Mapping[str, str]) -> dict[str, str]:
-    return {f"x-ms-meta-{name}": value for name, value in mark.items()}
+def _is_there(answer: Any) -> bool:
+    # A copy can be in conflict with other things than a blob of that name.
+    code: str = answer.headers.get("x-ms-error-code", "")
+    return answer.status == _CONFLICT and code.endswith("Exists")
 
 
 def _md5(file: DigestedFile, number: int) -> str:

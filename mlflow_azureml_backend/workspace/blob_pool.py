@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPException, HTTPSConnection
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
 
+from mlflow_azureml_backend.background import begin
 from mlflow_azureml_backend.workspace.trust import trusting
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+    from concurrent.futures import Future
 
     from mlflow_azureml_backend.workspace.endpoint import Endpoint
 
@@ -91,13 +95,27 @@ def blob_pool(endpoint: Endpoint, url: str) -> BlobPool:
         return _pools[key]
 
 
-class _Host:
-    """The connections to one host: at most so many, and those that wait for a request."""
+def open_ahead(endpoint: Endpoint, url: str, count: int) -> None:
+    """Begin to open connections that will soon be wanted; whoever wants one waits for it.
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    Args:
+        endpoint: How to reach the service.
+        url: Where to.
+        count: How many.
+    """
+    pool = blob_pool(endpoint, url)
+    if isinstance(pool, _Pool):
+        pool.open_ahead(urlsplit(url).netloc, count)
+
+
+class _Host:
+    """The connections to one host: how many are used, which wait, and which are coming."""
+
+    def __init__(self) -> None:
         self.room = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        self.used = 0
         self.idle: list[HTTPSConnection] = []
+        self.coming: list[Future[HTTPSConnection]] = []
 
 
 class _Pool:
@@ -121,21 +139,41 @@ class _Pool:
         del retries  # urllib3's word for "no more than this once"
         name, target = _split(url)
         with self._lock:
-            host = self._hosts.setdefault(name, _Host(name))
-        with host.room:
+            host = self._hosts.setdefault(name, _Host())
+        with host.room, self._using(host):
             # Whom the service left meanwhile is not known before somebody asks.
-            if (connection := self._waiting(host)) is not None:
-                try:
+            try:
+                if (connection := self._waiting(host)) is not None:
                     return self._asked(host, connection, method, target, body, headers)
-                except TimeoutError:
-                    raise
-                except (HTTPException, OSError):
-                    pass
+            except TimeoutError:
+                raise
+            except (HTTPException, OSError):
+                pass
             return self._asked(host, self._opened(name), method, target, body, headers)
+
+    def open_ahead(self, name: str, count: int) -> None:
+        """Begin to open connections, so that there are so many."""
+        with self._lock:
+            host = self._hosts.setdefault(name, _Host())
+            there = host.used + len(host.idle) + len(host.coming)
+            host.coming += [begin(partial(self._opened, name)) for _ in range(count - there)]
+
+    @contextmanager
+    def _using(self, host: _Host) -> Iterator[None]:
+        with self._lock:
+            host.used += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                host.used -= 1
 
     def _waiting(self, host: _Host) -> HTTPSConnection | None:
         with self._lock:
-            return host.idle.pop() if host.idle else None
+            if host.idle:
+                return host.idle.pop()
+            coming = host.coming.pop(0) if host.coming else None
+        return coming.result() if coming else None
 
     def _asked(
         self,

@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mlflow_azureml_backend.background import begin
 from mlflow_azureml_backend.project.snapshot_files import SnapshotFile, list_files
 from mlflow_azureml_backend.transfer import Transfer
-from mlflow_azureml_backend.workspace.blob_container import BlobContainer
+from mlflow_azureml_backend.workspace.blob_container import BlobContainer, connections_for
+from mlflow_azureml_backend.workspace.blob_pool import open_ahead
 from mlflow_azureml_backend.workspace.digest_cache import DigestCache
 from mlflow_azureml_backend.workspace.file_digests import digest_tree
 from mlflow_azureml_backend.workspace.former_snapshot import last_upload, note_upload
@@ -114,6 +116,11 @@ def begin_upload(connection: Connection, snapshot: LocalSnapshot) -> None:
         WorkspaceError: The service refused, or could not be reached.
     """
     if find_snapshot(connection, snapshot) is None:
+        # It will be a container of the workspace's own storage.
+        storage = str(connection.workspace_facts["properties"].get("storageAccount") or "")
+        if account := storage.rpartition("/")[2]:
+            url = f"https://{account}.blob.core.windows.net"
+            open_ahead(connection.endpoint, url, connections_for(snapshot.tree.files))
         _begin(connection, _asset_name(snapshot.tree))
 
 
@@ -185,7 +192,9 @@ class _Upload:
             return known
         pending = _begin(connection, self._name)
         url, _, signature = pending["credential"]["sasUri"].partition("?")
-        self._put_files(BlobContainer(connection.endpoint, url, signature, doing=_DOING), meanwhile)
+        container = BlobContainer(connection.endpoint, url, signature, doing=_DOING)
+        self._put_files(container, meanwhile)
+        marked = begin(lambda: self._mark(container))
         asset = connection.arm(
             "PUT",
             f"/codes/{self._name}/versions/1",
@@ -200,6 +209,7 @@ class _Upload:
             },
             doing="registering the snapshot",
         )
+        marked.result()
         note_upload(self._cache, connection.ref.arm_id, self._name, url, self._tree)
         return str(asset["id"])
 
@@ -221,8 +231,14 @@ class _Upload:
                 _FOLDER,
                 advance=advance,
                 source=source,
-                # As azure-ai-ml marks a finished upload.
-                mark={"name": self._name, "version": "1", "upload_status": "completed"},
             )
             meanwhile()
             upload.result()
+
+    def _mark(self, container: BlobContainer) -> None:
+        """Mark the upload as finished, where azure-ai-ml does."""
+        first = self._tree.files[0].file.name
+        container.describe(
+            f"{_FOLDER}/{first}",
+            {"name": self._name, "version": "1", "upload_status": "completed"},
+        )
