@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import mlflow
@@ -198,6 +199,7 @@ def with_lock(plan: Plan, *, note: Callable[[str], None]) -> Plan:
     return replace(plan, spec=replace(plan.spec, environment=locked.spec), locked=locked)
 
 
+@cache
 def client_versions() -> ClientVersions:
     """Say what this machine runs."""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from mlflow.tracking import MlflowClient
+from mlflow_azureml_backend.tracking.client import current_client
 
 _logger = logging.getLogger(__name__)
 
@@ -19,6 +19,6 @@ def log_job(run_id: str, text: str) -> None:
         text: The job as `mlflow-azureml render` shows it, in which no secret is.
     """
     try:
-        MlflowClient().log_text(run_id, text, ARTIFACT)
+        current_client().log_text(run_id, text, ARTIFACT)
     except Exception as error:  # noqa: BLE001  # each kind of artifact store has its own errors
         _logger.warning("%s could not be logged to run '%s': %s", ARTIFACT, run_id, error)

@@ -10,7 +10,6 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 
 from mlflow_azureml_backend.errors import (
     NotFoundError,
@@ -20,6 +19,7 @@ from mlflow_azureml_backend.errors import (
     WorkspaceError,
 )
 from mlflow_azureml_backend.job import JobStatus
+from mlflow_azureml_backend.tracking.client import current_client
 from mlflow_azureml_backend.tracking.handle_tags import ERROR, MIRRORED, TAG_LENGTH
 from mlflow_azureml_backend.tracking.mirror import Mirror
 from mlflow_azureml_backend.tracking.own_run import end_unsubmitted, run_to_end, tie
@@ -63,7 +63,7 @@ class MirroredRun:
     ) -> None:
         self.run_id = run_id
         self._opened = opened
-        self._client = MlflowClient()
+        self._client = current_client()
         self._mirror = Mirror(self._client, run_id, source)
         self._tell = tell
         self._pause = pause

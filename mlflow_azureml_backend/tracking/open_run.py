@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from mlflow.entities import Param
 from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 
 from mlflow_azureml_backend.errors import TrackingError
 from mlflow_azureml_backend.job import JobHandle, WorkspaceRef
 from mlflow_azureml_backend.tracking.artifact_listing import SMALL
 from mlflow_azureml_backend.tracking.choice import Mode, is_workspace_store
+from mlflow_azureml_backend.tracking.client import current_client
 from mlflow_azureml_backend.tracking.handle_tags import MIRROR_ARTIFACTS, TRACKING, tags_of
 from mlflow_azureml_backend.tracking.live_run import LiveRun
 from mlflow_azureml_backend.tracking.lock_record import lock_tags, log_lock
@@ -93,7 +93,7 @@ def open_run(
     tags |= {**tags_of(JobHandle(workspace=workspace, job_name=job_name)), TRACKING: mode.value}
     # Another process may be the one that completes the run.
     tags[MIRROR_ARTIFACTS] = mirror_artifacts
-    client = MlflowClient()
+    client = current_client()
     run_id = None
     opened = time.monotonic()
     try:
@@ -128,7 +128,7 @@ def reopen_run(
             run_id, tags={}, parameters={}, wait_until_readable=job_run.wait_until_readable
         )
     try:
-        mode = MlflowClient().get_run(run_id).data.tags.get(TRACKING)
+        mode = current_client().get_run(run_id).data.tags.get(TRACKING)
     except MlflowException as error:
         raise TrackingError(f"MLflow run '{run_id}': {error.message}") from error
     if mode in {Mode.SHARED.value, Mode.BOTH.value}:

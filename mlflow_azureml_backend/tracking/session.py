@@ -6,16 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient, get_tracking_uri
+from mlflow.tracking import get_tracking_uri
 
+from mlflow_azureml_backend.answers import Answers
 from mlflow_azureml_backend.errors import TrackingError
 from mlflow_azureml_backend.tracking.choice import store_name
+from mlflow_azureml_backend.tracking.client import current_client
 from mlflow_azureml_backend.tracking.plugin_here import check_plugin_here
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mlflow_azureml_backend.job import JobHandle, RunOutcome
+
+_NAME_SECONDS = 10.0
+_names = Answers()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +65,7 @@ def read_run(run_id: str) -> LoggedSoFar:
         TrackingError: The store does not have it or does not answer.
     """
     try:
-        run = MlflowClient().get_run(run_id)
+        run = current_client().get_run(run_id)
     except MlflowException as error:
         raise TrackingError(f"MLflow run '{run_id}': {error.message}") from error
     return LoggedSoFar(
@@ -78,12 +83,18 @@ def experiment_name(experiment_id: str) -> str:
         TrackingError: The tracking store does not have it or does not answer, or MLflow cannot
             read a store of its kind.
     """
-    if get_tracking_uri().startswith("azureml:"):
+    uri = get_tracking_uri()
+    if uri.startswith("azureml:"):
         check_plugin_here()
     try:
-        return str(MlflowClient().get_experiment(str(experiment_id)).name)
+        # A sweep of submissions asks for the same name each time.
+        return _names.give(
+            (uri, str(experiment_id)),
+            lambda: str(current_client().get_experiment(str(experiment_id)).name),
+            seconds=_NAME_SECONDS,
+        )
     except MlflowException as error:
         raise TrackingError(
             f"MLflow experiment '{experiment_id}': {error.message} Nothing was submitted; MLflow's "
-            f"tracking URI is {store_name(get_tracking_uri())}."
+            f"tracking URI is {store_name(uri)}."
         ) from error

@@ -9,8 +9,8 @@ import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlflow_azureml_backend import __version__
+from mlflow_azureml_backend.answers import Answers
 from mlflow_azureml_backend.errors import AuthenticationError, ForbiddenError, UnavailableError
-from mlflow_azureml_backend.workspace.answers import Answers
 from mlflow_azureml_backend.workspace.failures import service_errors, without_secrets
 
 if TYPE_CHECKING:

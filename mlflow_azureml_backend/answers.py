@@ -1,4 +1,4 @@
-"""What was asked of a workspace: answers that hold for a while, each asked for once."""
+"""What was asked of a service: answers that hold for a while, each asked for once."""
 
 from __future__ import annotations
 

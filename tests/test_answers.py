@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mlflow_azureml_backend.workspace.answers import Answers
+from mlflow_azureml_backend.answers import Answers
 
 QUESTION = ("anything",)
 
