@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 BLOCK = 8 << 20
 """Bytes that are sent at once, and so the most of a file that is in memory for one thread."""
+
+_WORTH_A_THREAD = 1 << 20
 
 
 class FileState(NamedTuple):
@@ -88,10 +91,11 @@ def digest_tree(
             states.append(FileState.of(file.path.stat()))
         sha.update(f"#{file.name}#{states[-1].size}".encode())
     read = []
-    for file, state in zip(files, states, strict=True):
-        former = (known or {}).get(file.name)
-        blocks = former.blocks if former is not None and former.state == state else None
-        read.append(_read(file, state, sha, blocks))
+    with ThreadPoolExecutor(1, thread_name_prefix="md5") as beside:
+        for file, state in zip(files, states, strict=True):
+            former = (known or {}).get(file.name)
+            blocks = former.blocks if former is not None and former.state == state else None
+            read.append(_read(file, state, sha, blocks, beside))
     return DigestedTree(files=tuple(read), digest=sha.hexdigest())
 
 
@@ -103,27 +107,36 @@ def blocks_of(file: SnapshotFile) -> tuple[bytes, ...]:
     """
     with reading(file.path):
         state = FileState.of(file.path.stat())
-    return _read(file, state, None, None).blocks
+    return _read(file, state).blocks
 
 
 def _read(
     file: SnapshotFile,
     state: FileState,
-    sha: hashlib._Hash | None,
-    blocks: tuple[bytes, ...] | None,
+    sha: hashlib._Hash | None = None,
+    blocks: tuple[bytes, ...] | None = None,
+    beside: ThreadPoolExecutor | None = None,
 ) -> DigestedFile:
-    found = []
+    """Read a file; `sha` takes it, and the MD5 of large blocks are made `beside` it."""
+    found: list[bytes] = []
     with reading(file.path), file.path.open("rb", buffering=0) as stream:
         for start in range(0, state.size, BLOCK):
             piece = _piece(stream, min(BLOCK, state.size - start))
+            apart = None
+            if blocks is None and beside is not None and len(piece) >= _WORTH_A_THREAD:
+                apart = beside.submit(_md5, piece)
             if sha is not None:
                 sha.update(piece)
             if blocks is None:
-                found.append(hashlib.md5(piece, usedforsecurity=False).digest())
+                found.append(apart.result() if apart else _md5(piece))
         same = FileState.of(file.path.stat()) == state
     if not same:
         raise changed(file.path)
     return DigestedFile(file=file, state=state, blocks=tuple(found) if blocks is None else blocks)
+
+
+def _md5(piece: bytes) -> bytes:
+    return hashlib.md5(piece, usedforsecurity=False).digest()
 
 
 def _piece(stream: FileIO, size: int) -> bytes:
