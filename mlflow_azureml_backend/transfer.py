@@ -6,10 +6,13 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+Advance: TypeAlias = "Callable[[int, int], None]"
+"""Told of further bytes and of further files that are there."""
 
 # What is there sooner, nobody has to be told of.
 _SECONDS_UNSEEN = 1.0
@@ -28,7 +31,7 @@ class Transfer:
         self._visible = visible and sys.stderr.isatty()
 
     @contextmanager
-    def shown(self, what: str, size: int, *, files: int = 1) -> Iterator[Callable[[int], None]]:
+    def shown(self, what: str, size: int, *, files: int = 1) -> Iterator[Advance]:
         """Show a transfer until the block ends.
 
         Args:
@@ -37,13 +40,12 @@ class Transfer:
             files: How many files they are in.
 
         Returns:
-            To be told of further bytes, from any thread.
+            To be told of further bytes and of further files, from any thread.
         """
         if not self._visible:
-            yield lambda _: None
+            yield lambda _bytes, _files: None
             return
-        counted = f"{what} ({files:,} files)" if files > 1 else what
-        moving = _Moving(counted, size)
+        moving = _Moving(what, size, files)
         try:
             yield moving.advance
         finally:
@@ -53,22 +55,25 @@ class Transfer:
 class _Moving:
     """One transfer, whose bar appears when it has taken long enough."""
 
-    def __init__(self, what: str, size: int) -> None:
+    def __init__(self, what: str, size: int, files: int) -> None:
         self._what = what
         self._size = size
+        self._files = files
         self._moved = 0
+        self._done = 0
         self._bar: Any = None
         self._begun = time.monotonic()
         self._ended = False
         self._lock = threading.Lock()
         self._wait(_SECONDS_UNSEEN)
 
-    def advance(self, count: int) -> None:
-        """Note further bytes."""
+    def advance(self, count: int, files: int) -> None:
+        """Note further bytes and files."""
         with self._lock:
             self._moved += count
+            self._done += files
             if self._bar is not None:
-                _bars.move(self._bar, self._moved)
+                _bars.move(self._bar, self._moved, self._counted())
 
     def end(self) -> None:
         """Take the bar away, or see to it that it does not appear."""
@@ -91,7 +96,10 @@ class _Moving:
                 self._wait(_SECONDS_TO_READ)
                 return
             self._bar = _bars.add(self._what, self._size)
-            _bars.move(self._bar, self._moved)
+            _bars.move(self._bar, self._moved, self._counted())
+
+    def _counted(self) -> str:
+        return f"{self._done:,}/{self._files:,} files" if self._files > 1 else ""
 
     def _left(self) -> float:
         """Guess for how many seconds it goes on."""
@@ -117,18 +125,19 @@ class _Bars:
                     TextColumn("{task.description}", markup=False),
                     BarColumn(),
                     DownloadColumn(),
+                    TextColumn("{task.fields[files]}"),
                 )
                 console = Console(stderr=True)
                 self._display = Progress(
                     *columns, console=console, transient=True, refresh_per_second=4
                 )
                 self._display.start()
-            return self._display.add_task(what, total=size)
+            return self._display.add_task(what, total=size, files="")
 
-    def move(self, bar: Any, moved: int) -> None:
-        """Show how many bytes are there."""
+    def move(self, bar: Any, moved: int, files: str) -> None:
+        """Show how many bytes and files are there."""
         with self._lock:
-            self._display.update(bar, completed=moved)
+            self._display.update(bar, completed=moved, files=files)
 
     def remove(self, bar: Any) -> None:
         """Take a bar away, and the display with the last one."""

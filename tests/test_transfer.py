@@ -57,10 +57,12 @@ def soon(monkeypatch):
 
 def test_what_takes_long_is_shown_with_its_bytes_and_files_however_small_it_is(terminal, soon):
     with terminal.transfer().shown("Uploading [x]", 4_000, files=3) as advance:
-        advance(1_000)
-        terminal.wait_for("Uploading [x] (3 files)", "1.0/4.0 kB")
-        advance(2_000)
+        advance(1_000, 1)
+        terminal.wait_for("Uploading [x]", "1.0/4.0 kB", "1/3 files")
+        advance(2_000, 0)
         terminal.wait_for("3.0/4.0 kB")
+        advance(500, 1)
+        terminal.wait_for("3.5/4.0 kB", "2/3 files")
     assert transfer._bars._display is None
 
 
@@ -74,14 +76,14 @@ def test_several_transfers_share_the_terminal(terminal, soon):
 
 def test_what_is_done_soon_is_not_shown(terminal):
     with terminal.transfer().shown("Uploading", 10**9, files=10**6) as advance:
-        advance(10**9)
+        advance(10**9, 10**6)
     assert terminal.text == ""
 
 
 def test_what_is_nearly_done_is_not_shown_any_more(terminal, monkeypatch):
     monkeypatch.setattr(transfer, "_SECONDS_UNSEEN", 0.2)
     with terminal.transfer().shown("Uploading", 100) as advance:
-        advance(99)
+        advance(99, 0)
         (first,) = (each for each in threading.enumerate() if isinstance(each, threading.Timer))
         first.join()
     assert terminal.text == ""

@@ -18,7 +18,6 @@ from mlflow_azureml_backend.workspace.tracked_run import TrackedRun, is_unfinish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from concurrent.futures import Future
     from datetime import datetime
     from pathlib import Path
 
@@ -40,7 +39,7 @@ if TYPE_CHECKING:
     from mlflow_azureml_backend.workspace.job_list import ListedJob
     from mlflow_azureml_backend.workspace.local_file import DownloadedFile
     from mlflow_azureml_backend.workspace.model_registry import WorkspaceModels
-    from mlflow_azureml_backend.workspace.snapshot import LocalSnapshot, SnapshotFile
+    from mlflow_azureml_backend.workspace.snapshot import LocalSnapshot
     from mlflow_azureml_backend.workspace.written_run import WrittenRun
 
 
@@ -60,40 +59,6 @@ def connect(ref: WorkspaceRef) -> Workspace:
     connection = connection_to(ref, emulator_endpoint() if emulated else AZURE)
     _ = connection.workspace_facts
     return Workspace(connection)
-
-
-def look_ahead(
-    ref: WorkspaceRef,
-    spec: JobSpec,
-    *,
-    wants_gpu: bool,
-    files: Sequence[SnapshotFile] | None = None,
-) -> Future[LocalSnapshot]:
-    """Begin in the background what every submission asks and reads; nothing is created.
-
-    What is answered is remembered: who asks later is told at once, or waits for the same answer. So
-    signing in, which can take a second and more, and reading the project go on side by side.
-
-    Args:
-        ref: The workspace.
-        spec: The job.
-        wants_gpu: As `Workspace.check` takes it.
-        files: The files of the job's code, where they have been listed already.
-
-    Returns:
-        The job's code, as it is on this machine.
-    """
-    from mlflow_azureml_backend.workspace.snapshot import find_snapshot, read_snapshot
-
-    snapshot = begin(lambda: read_snapshot(spec.code, exclude=spec.snapshot.exclude, files=files))
-
-    def look() -> None:
-        workspace = connect(ref)
-        workspace.check(spec, wants_gpu=wants_gpu)
-        find_snapshot(workspace._connection, snapshot.result())  # noqa: SLF001  # its own module
-
-    begin(look)
-    return snapshot
 
 
 class Workspace:
@@ -188,6 +153,12 @@ class Workspace:
 
         check_outputs(self._connection, spec)
         return check_data(self._connection, spec)
+
+    def holds(self, snapshot: LocalSnapshot) -> bool:
+        """Tell whether a snapshot is there already."""
+        from mlflow_azureml_backend.workspace.snapshot import find_snapshot
+
+        return find_snapshot(self._connection, snapshot) is not None
 
     def prepare(self, spec: JobSpec, snapshot: LocalSnapshot) -> None:
         """Begin what a submission needs and no user sees: room for its files, an environment.

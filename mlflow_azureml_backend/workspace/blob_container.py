@@ -30,6 +30,7 @@ from mlflow_azureml_backend.workspace.file_digests import BLOCK, DigestedFile
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from mlflow_azureml_backend.transfer import Advance
     from mlflow_azureml_backend.workspace.endpoint import Endpoint
 
 # To open a further connection takes as long as two requests on one that is open.
@@ -103,7 +104,7 @@ class BlobContainer:
         files: Sequence[DigestedFile],
         folder: str,
         *,
-        advance: Callable[[int], None] | None = None,
+        advance: Advance | None = None,
         source: CopySource | None = None,
     ) -> None:
         """Write files that are not there yet; return once every one is confirmed.
@@ -114,14 +115,14 @@ class BlobContainer:
         Args:
             files: As they were digested.
             folder: Path of the folder in the container that they go to.
-            advance: Told the bytes of each block that is there, from any thread.
+            advance: Told the bytes of each block, and each file that is there, from any thread.
             source: Where the service has many of them already; if it does not copy, they are sent.
 
         Raises:
             ProjectError: A file has changed, or cannot be read any more.
             WorkspaceError: The service refused, or could not be reached.
         """
-        tell = advance or (lambda _: None)
+        tell = advance or (lambda _bytes, _files: None)
         self._source = source
         stop = threading.Event()
         threads = connections_for(files)
@@ -140,7 +141,7 @@ class BlobContainer:
                 ]
                 _all(jobs)
                 _all(
-                    pool.submit(self._commit, each, f"{folder}/{each.file.name}", stop)
+                    pool.submit(self._commit, each, f"{folder}/{each.file.name}", tell, stop)
                     for each in large
                 )
             except BaseException:
@@ -165,18 +166,18 @@ class BlobContainer:
         self,
         file: DigestedFile,
         blob: str,
-        tell: Callable[[int], None],
+        tell: Advance,
         stop: threading.Event,
     ) -> None:
         headers = {"x-ms-blob-type": "BlockBlob", "If-None-Match": "*"}
         if self._is_copied(file, blob, headers, stop):
-            tell(file.state.size)
+            tell(file.state.size, 1)
             return
         headers["Content-MD5"] = _md5(file, 0)
         with self._room if file.state.size > _LARGE else nullcontext():
             body = self._block(file, 0)
             self._send(blob, "", headers, body, stop, file=file)
-        tell(len(body))
+        tell(len(body), 1)
 
     def _is_copied(
         self,
@@ -207,22 +208,23 @@ class BlobContainer:
         file: DigestedFile,
         blob: str,
         number: int,
-        tell: Callable[[int], None],
+        tell: Advance,
         stop: threading.Event,
     ) -> None:
         comp = f"comp=block&blockid={quote(_block_id(number), safe='')}"
         with self._room:
             body = self._block(file, number)
             self._send(blob, comp, {"Content-MD5": _md5(file, number)}, body, stop, file=file)
-        tell(len(body))
+        tell(len(body), 0)
 
-    def _commit(self, file: DigestedFile, blob: str, stop: threading.Event) -> None:
+    def _commit(self, file: DigestedFile, blob: str, tell: Advance, stop: threading.Event) -> None:
         ids = "".join(
             f"<Latest>{escape(_block_id(number))}</Latest>" for number in range(len(file.blocks))
         )
         body = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{ids}</BlockList>'.encode()
         headers = {"If-None-Match": "*", "Content-Type": "application/xml"}
         self._send(blob, "comp=blocklist", headers, body, stop, file=file)
+        tell(0, 1)
 
     def _block(self, file: DigestedFile, number: int) -> bytes:
         path = file.file.path

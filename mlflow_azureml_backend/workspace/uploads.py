@@ -12,9 +12,10 @@ from mlflow_azureml_backend.workspace.failures import service_errors
 from mlflow_azureml_backend.workspace.file_digests import digest_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from mlflow_azureml_backend.project.snapshot_files import SnapshotFile
+    from mlflow_azureml_backend.transfer import Advance
     from mlflow_azureml_backend.workspace.connection import Connection
     from mlflow_azureml_backend.workspace.digest_cache import DigestCache
 
@@ -49,7 +50,7 @@ def upload_files(
     folder: str,
     *,
     doing: str,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
     cache: DigestCache | None = None,
 ) -> Uploaded:
     """Make sure that the workspace's storage holds these files.
@@ -63,7 +64,7 @@ def upload_files(
         files: As their listing orders them.
         folder: Name of the folder that they are in, below the one named by their content; or ``.``.
         doing: For the message of a failure.
-        advance: Told the size in bytes of each file that is there.
+        advance: Told of bytes and files that are there.
         cache: What this machine remembers of the files, or None.
 
     Raises:
@@ -79,7 +80,8 @@ def upload_files(
         there = container.names(f"{path}/")
         missing = [each for each in tree.files if f"{path}/{each.file.name}" not in there]
         if advance is not None:
-            advance(tree.size - sum(each.state.size for each in missing))
+            missing_bytes = sum(each.state.size for each in missing)
+            advance(tree.size - missing_bytes, len(tree.files) - len(missing))
         container.put_files(missing, path, advance=advance)
         return Uploaded(container=container.url, path=path)
 

@@ -87,9 +87,10 @@ def test_every_file_arrives_as_it_is_and_once(tree, container, faults, fault):
     if fault:
         faults(**fault)
     told = []
-    container.put_files(files, "project", advance=told.append)
+    container.put_files(files, "project", advance=lambda *more: told.append(more))
     assert container.names("project/") == {f"project/{name}" for name in NAMES}
-    assert sum(told) == sum(path.stat().st_size for path in tree.rglob("*") if path.is_file())
+    size = sum(path.stat().st_size for path in tree.rglob("*") if path.is_file())
+    assert [sum(each) for each in zip(*told, strict=True)] == [size, len(files)]
     assert content(container, "project/folder/b%20c%23%3F%25.txt") == b"folder/b c#?%.txt" * 100
     assert content(container, "project/empty") == b""
 
