@@ -64,9 +64,11 @@ class CopySource:
 
 def connections_for(files: Sequence[DigestedFile]) -> int:
     """Say over how many connections files are written."""
-    work = sum(max(1, len(each.blocks)) for each in files)
-    few = work <= _WORTH_ONE_CONNECTION
-    return 1 if few else min(MOST_CONNECTIONS, -(-work // _FILES_A_CONNECTION))
+    small = sum(each.state.size <= _LARGE for each in files)
+    large = sum(max(1, len(each.blocks)) for each in files) - small
+    if small + large <= _WORTH_ONE_CONNECTION:
+        return 1
+    return min(MOST_CONNECTIONS, -(-small // _FILES_A_CONNECTION) + min(large, _LARGE_AT_ONCE))
 
 
 class BlobContainer:

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import certifi
@@ -19,12 +20,22 @@ from mlflow_azureml_backend.errors import (
     QuotaError,
     UnavailableError,
 )
-from mlflow_azureml_backend.workspace.blob_container import BlobContainer
+from mlflow_azureml_backend.workspace.blob_container import BlobContainer, connections_for
 from mlflow_azureml_backend.workspace.blob_pool import blob_pool, open_ahead
 from mlflow_azureml_backend.workspace.connection import Access, Connection
 from mlflow_azureml_backend.workspace.endpoint import Endpoint
-from mlflow_azureml_backend.workspace.file_digests import BLOCK, digest_tree
-from mlflow_azureml_backend.workspace.snapshot import list_files, read_snapshot, upload_snapshot
+from mlflow_azureml_backend.workspace.file_digests import (
+    BLOCK,
+    DigestedFile,
+    FileState,
+    digest_tree,
+)
+from mlflow_azureml_backend.workspace.snapshot import (
+    SnapshotFile,
+    list_files,
+    read_snapshot,
+    upload_snapshot,
+)
 
 NAMES = ["a.txt", "empty", "folder/b c#?%.txt", "ü/日本.txt"]
 
@@ -262,6 +273,20 @@ def test_a_proxy_is_told_who_asks_and_what_it_says_is_told():
         proxy.join()
     assert heads[0].startswith("CONNECT a.b:443 ")
     assert f"Basic {base64.b64encode(b'me:p@ss').decode()}" in heads[0]
+
+
+@pytest.mark.parametrize(
+    ("small", "blocks", "connections"),
+    [(1, 0, 1), (6, 0, 1), (7, 0, 4), (2_000, 0, 32), (0, 6, 1), (0, 120, 8), (9, 120, 13)],
+)
+def test_so_many_connections_are_worth_opening(small, blocks, connections):
+    state = FileState.of(Path(__file__).stat())
+    file = SnapshotFile(path=Path(__file__), name="file")
+    one = DigestedFile(file=file, state=state._replace(size=10), blocks=(b"md5",))
+    large = DigestedFile(
+        file=file, state=state._replace(size=blocks * BLOCK), blocks=(b"md5",) * blocks
+    )
+    assert connections_for([one] * small + [large] * bool(blocks)) == connections
 
 
 def test_connections_that_were_opened_ahead_are_the_ones_that_are_used(opened, container):
