@@ -98,8 +98,9 @@ def open_run(
     opened = time.monotonic()
     try:
         run_id = client.create_run(experiment_id, tags=tags).info.run_id
-        params = [Param(key, value) for key, value in parameters.items()]
-        client.log_batch(run_id, params=params)
+        if parameters:
+            params = [Param(key, value) for key, value in parameters.items()]
+            client.log_batch(run_id, params=params)
     except MlflowException as error:
         if run_id is not None:
             end_unsubmitted(client, run_id, error.message)
