@@ -171,11 +171,11 @@ class Workspace:
         """
         from mlflow_azureml_backend.workspace.data import begin_inputs
         from mlflow_azureml_backend.workspace.jobs import prepare_environment
-        from mlflow_azureml_backend.workspace.snapshot import begin_upload, find_snapshot
+        from mlflow_azureml_backend.workspace.snapshot import begin_upload
 
         def prepare() -> None:
             # It is asked already: one question after the other, over one connection.
-            find_snapshot(self._connection, snapshot)
+            self.holds(snapshot)
             begin_inputs(self._connection, spec)
             begin_upload(self._connection, snapshot)
             if spec.environment.build is None:  # a build context is an upload, which is shown

@@ -250,10 +250,13 @@ class BlobContainer:
     ) -> None:
         """PUT until the service confirms it, or says for good that it does not.
 
-        What is there already is of an upload that broke off, or of somebody else: it is the same.
+        A blob that must not be there and is, is of an upload that broke off, or of somebody else:
+        it is the same.
         """
         answer = self._answered("PUT", f"/{quote(blob, safe='/~')}", comp, headers, body, stop)
-        if answer is None or answer.status in _CREATED or _is_there(answer):
+        if answer is None or answer.status in _CREATED:
+            return
+        if "If-None-Match" in headers and _is_there(answer):
             return
         if file is not None and answer.headers.get("x-ms-error-code") == "Md5Mismatch":
             raise changed(file.file.path)
